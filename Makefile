@@ -1,0 +1,45 @@
+# `make help` lists the targets. Needs Python 3.11 or newer and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check e2e bench schemas clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Trinario needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
+	@echo "Making .venv ..."
+	@$(PYTHON) -m venv $(VENV) && touch $@
+
+$(VENV)/.run: $(VENV)/.python pyproject.toml
+	@echo "Installing Trinario (about half a minute the first time) ..."
+	@$(PIP) install --quiet --editable . && touch $@
+
+$(VENV)/.test: $(VENV)/.run pyproject.toml
+	@echo "Installing the test tools ..."
+	@$(PIP) install --quiet $$($(BIN)/python -c 'import tomllib; g = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print(*g["test"], *g["check"])') && touch $@
+
+run: $(VENV)/.run ## start everything on this machine with demo people; Ctrl-C stops it all
+	@exec $(BIN)/trinario up --demo
+
+test: $(VENV)/.test ## run the tests (what .ci/run calls)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not e2e"
+
+e2e: $(VENV)/.test ## the story over real processes, with kill -9
+	@$(BIN)/python -m pytest -m e2e tests/e2e
+
+check: $(VENV)/.test ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(VENV)/.test ## routed events a second beside the bare relay; figures in bench/results/latest.json
+	@$(BIN)/python -m bench
+
+schemas: $(VENV)/.run ## write JSON Schema, the AsyncAPI document and the golden files anew
+	@$(BIN)/python -m schemas.generate docs/schemas
+
+clean: ## remove .venv and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,141 @@
+"""What makes a rail that rail: one declarative description, and the pure functions of its wire format.
+
+The kit is handed a `Rail` and never asks which one it is. `rails/<name>/rail.py` fills it in.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from rails.kit.model import Account, Failed, Posted, Received, Why
+
+type_json = dict[str, Any]
+
+
+class TextLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a text may be, and in which unit the platform counts."""
+
+    size: int
+    unit: str
+    measure: Callable[[str], int]
+
+
+class GraphError(msgspec.Struct, frozen=True, kw_only=True):
+    """How the platform says one kind of no: HTTP status, code, subcode, words."""
+
+    http: int
+    code: int
+    subcode: int | None = None
+    message: str
+
+
+class NewAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Ids for an account to be."""
+
+    id: str
+    second_id: str | None = None
+
+
+class Ids(msgspec.Struct, frozen=True, kw_only=True):
+    """The makers of native ids. Only `person` and `business` may depend on the address."""
+
+    person: Callable[[str], NewAccount]
+    business: Callable[[str], NewAccount]
+    ghost: Callable[[], NewAccount]
+    message: Callable[[], str]
+    business_address: Callable[[str], str]
+    """A free-looking address for a business of that name that brought none."""
+
+
+class PostText(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Write to `to` (an id or address as the platform writes them). `opaque` comes back in the echo."""
+
+    to: str
+    text: str
+    reply_to: str | None = None
+    opaque: str | None = None
+
+
+class MarkRead(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Read up to one message (`native_id`), or everything from `peer`; with `typing`, also show that an answer is being typed."""
+
+    native_id: str | None = None
+    peer: str | None = None
+    typing: bool = False
+
+
+class Typing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Show `peer` that an answer is being typed, or no longer."""
+
+    peer: str
+    on: bool
+
+
+Act = PostText | MarkRead | Typing
+Entry = Mapping[str, Any]
+
+
+class Wire(Protocol):
+    """The platform's format, as pure functions: native event -> webhook entries, request body -> act, act -> answer."""
+
+    def received(self, event: Posted) -> Entry:
+        """The entry that tells the account written to."""
+
+    def echo(self, event: Posted) -> Entry:
+        """The entry that tells the one who posted it (as a business or as the partner)."""
+
+    def receipts(self, event: Received) -> list[Entry]:
+        """The entries that tell the author how far the messages came; none where the platform has no such receipt."""
+
+    def failed(self, event: Failed) -> list[Entry]:
+        """The entries that tell the author of a failure; none where the platform has no such report."""
+
+    def parse_act(self, body: type_json) -> Act:
+        """What a ``POST /{node}/messages`` asks for. Raises `Refused`."""
+
+    def posted_answer(self, act: PostText, recipient: Account, native_id: str) -> type_json:
+        """The answer to a text that was taken."""
+
+    def done_answer(self, act: MarkRead | Typing) -> type_json:
+        """The answer to anything else."""
+
+    def find_recipient(self, to: str) -> tuple[str, str]:
+        """Which column of accounts (``id``, ``handle`` or ``second_id``) has to equal what. Raises `Refused`."""
+
+    def profile(self, account: Account) -> type_json:
+        """All fields of ``GET /{id}``; the caller picks those asked for."""
+
+    def error_body(self, error: GraphError, text: str, trace: str) -> type_json:
+        """The platform's error body."""
+
+
+class Rail(msgspec.Struct, frozen=True, kw_only=True):
+    """One messaging service, described. Everything the kit needs to know about it.
+
+    `normalise_address` folds an address to its one spelling and raises `ValueError` with the rule when it is none.
+    `shows_delivered`: people see a delivered status (and the wire has one). `extra_routes` are Platform API edges of this rail alone.
+    """
+
+    name: str
+    title: str
+    webhook_object: str
+    address_example: str
+    text_limit: TextLimit
+    shows_delivered: bool
+    ids: Ids
+    wire: Wire
+    errors: Mapping[Why, GraphError]
+    normalise_address: Callable[[str], str]
+    routes: tuple["Route", ...] = ()
+    node_extras: Callable[[Account], dict[str, str]] = lambda _: {}
+    node_of: Callable[[str], str] = lambda ident: ident
+    """The node behind an id in a path, where the platform gives a business several ids."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A Platform API edge: ``{node}/<edge>`` (or the node itself, edge ``""``) and its handler in one transaction."""
+
+    method: str
+    edge: str
+    handle: Callable[..., Any]

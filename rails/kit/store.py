@@ -1,0 +1,232 @@
+"""A rail's SQLite: one writer with group commit, one reader, and the checks at the door.
+
+Every change is a function that runs inside a transaction on the writer's own thread. Functions that wait at the same
+moment share one transaction and one fsync, each in a savepoint of its own, so one that fails takes nothing with it.
+Nobody is told that something happened before it is on disk: results, pushes to sockets and wakes of webhook couriers
+are handed out after the commit.
+
+The standard library's `sqlite3` on an own thread, not aiosqlite: that hops between threads for each statement, this once a batch.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from rails.kit.model import Refused, Why
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+SCHEMA_VERSION = 1
+MIGRATIONS: dict[int, str] = {}
+"""version -> the SQL that brings a store of the version before to it."""
+
+QUEUE_LENGTH = 4096
+BATCH_LENGTH = 256
+
+
+class StoreDamaged(Exception):
+    """The file is not a sound store of this rail; the text names it and the way out."""
+
+
+class Tx:
+    """One function's view of a transaction: the connection, and what is to happen once it is on disk."""
+
+    __slots__ = ("db", "pushes", "wakes")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.pushes: list[tuple[str, dict[str, Any]]] = []
+        self.wakes: set[str] = set()
+
+    def push(self, account_id: str, event: dict[str, Any]) -> None:
+        """Tell the account's open sockets, after the commit."""
+        self.pushes.append((account_id, event))
+
+    def one(self, sql: str, *values: Any) -> Any:
+        return self.db.execute(sql, values).fetchone()
+
+    def all(self, sql: str, *values: Any) -> list[Any]:
+        return self.db.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        return self.db.execute(sql, values)
+
+
+class _Job:
+    __slots__ = ("change", "done", "error", "result", "tx")
+
+    def __init__(self, change: Callable[[Tx], Any], done: "asyncio.Future[Any]") -> None:
+        self.change = change
+        self.done = done
+        self.tx: Tx | None = None
+        self.result: Any = None
+        self.error: Exception | None = None
+
+
+class Store:
+    """The rail's file. `on_commit` gets each committed function's pushes and wakes, on the event loop, in commit order."""
+
+    def __init__(self, *, path: Path, on_commit: Callable[[Tx], None]) -> None:
+        self._path = path
+        self._on_commit = on_commit
+        self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue(maxsize=QUEUE_LENGTH)
+        self._writer_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rail-writer")
+        self._reader_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rail-reader")
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open, check and migrate. Raises `StoreDamaged`."""
+        loop = asyncio.get_running_loop()
+        self._writer = await loop.run_in_executor(self._writer_thread, open_checked, self._path)
+        self._reader = await loop.run_in_executor(self._reader_thread, connect, self._path)
+
+    async def run(self) -> None:
+        """Write what is queued until `close` is called."""
+        loop = asyncio.get_running_loop()
+        closing = False
+        while not closing:
+            jobs: list[_Job] = []
+            job = await self._jobs.get()
+            while job is not None:
+                jobs.append(job)
+                if len(jobs) >= BATCH_LENGTH or self._jobs.empty():
+                    break
+                job = self._jobs.get_nowait()
+            closing = job is None
+            if jobs:
+                await loop.run_in_executor(self._writer_thread, self._commit, jobs)
+                self._hand_out(jobs)
+
+    async def write(self, change: Callable[[Tx], T]) -> T:
+        """Run `change` in a transaction and wait until it is on disk. A full queue is `busy`: try again."""
+        job = _Job(change, asyncio.get_running_loop().create_future())
+        try:
+            self._jobs.put_nowait(job)
+        except asyncio.QueueFull:
+            raise Refused(Why.BUSY, f"{QUEUE_LENGTH} changes are waiting for the disk; try again in a second") from None
+        result: T = await job.done
+        return result
+
+    async def read(self, question: Callable[[Tx], T]) -> T:
+        """Ask the last committed state."""
+        reader = self._reader
+        if reader is None:
+            raise Refused(Why.BUSY, "The store is closed; the rail is starting or stopping")
+        return await asyncio.get_running_loop().run_in_executor(self._reader_thread, lambda: question(Tx(reader)))
+
+    async def close(self) -> None:
+        """Finish what is queued, then let `run` end."""
+        await self._jobs.put(None)
+
+    async def shut(self) -> None:
+        """Close the connections, after `run` has ended."""
+        loop = asyncio.get_running_loop()
+        for thread, connection in ((self._writer_thread, self._writer), (self._reader_thread, self._reader)):
+            if connection is not None:
+                await loop.run_in_executor(thread, connection.close)
+            thread.shutdown(wait=False)
+        self._writer = self._reader = None
+
+    def _commit(self, jobs: list[_Job]) -> None:
+        if self._writer is None:
+            raise RuntimeError("The store was never opened: call open() before run()")
+        db = self._writer
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                _run_in_savepoint(db, job)
+            db.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whatever the disk says, those who wait must hear it
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            log.error("store.commit_failed", path=str(self._path), error=repr(error))  # noqa: TRY400 - the text says it all
+            for job in jobs:
+                job.error = job.error or Refused(Why.BUSY, f"The store could not write ({error}); try again later")
+
+    def _hand_out(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            if job.error is None and job.tx is not None:
+                self._on_commit(job.tx)
+            if job.done.cancelled():
+                continue
+            if job.error is not None:
+                job.done.set_exception(job.error)
+            else:
+                job.done.set_result(job.result)
+
+
+def _run_in_savepoint(db: sqlite3.Connection, job: _Job) -> None:
+    db.execute("SAVEPOINT job")
+    try:
+        job.tx = Tx(db)
+        job.result = job.change(job.tx)
+    except sqlite3.OperationalError:
+        raise  # the disk's word concerns the whole batch
+    except Exception as error:  # noqa: BLE001 - handed to the one who asked
+        job.error = error
+        db.execute("ROLLBACK TO job")
+    db.execute("RELEASE job")
+
+
+def run_apart(tx: Tx, change: Callable[[Tx], T]) -> T:
+    """Run `change` inside `tx` so that its failure leaves the rest of `tx` standing."""
+    inner = Tx(tx.db)
+    tx.db.execute("SAVEPOINT part")
+    try:
+        result = change(inner)
+    except Refused:
+        tx.db.execute("ROLLBACK TO part")
+        tx.db.execute("RELEASE part")
+        raise
+    tx.db.execute("RELEASE part")
+    tx.pushes.extend(inner.pushes)
+    tx.wakes |= inner.wakes
+    return result
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with the house's settings: every commit is on disk before it is reported."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    db.execute("PRAGMA busy_timeout = 5000")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA secure_delete = ON")
+    return db
+
+
+def open_checked(path: Path) -> sqlite3.Connection:
+    """The file, sound and of this version, made when absent. Raises `StoreDamaged`."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    way_out = "stop the rail, then restore this file (with its -wal and -shm) from a backup, or move it away to start empty"
+    try:
+        db = connect(path)
+        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict == "ok":
+            _migrate(db, path)
+    except sqlite3.DatabaseError as error:
+        raise StoreDamaged(f"{path} is not a sound SQLite file ({error}); {way_out}") from error
+    if verdict != "ok":
+        db.close()
+        raise StoreDamaged(f"{path} is damaged ({verdict}); {way_out}")
+    path.chmod(0o600)
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone()
+    if known is None:
+        schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+        db.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
+    version = int(db.execute("SELECT version FROM schema_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise StoreDamaged(f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: run the newer program")
+    for step in range(version + 1, SCHEMA_VERSION + 1):
+        db.executescript(f"BEGIN IMMEDIATE;\n{MIGRATIONS[step]}\nUPDATE schema_version SET version = {step};\nCOMMIT;")

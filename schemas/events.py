@@ -1,0 +1,122 @@
+"""Events: what a bridge (or an operator) publishes. The router decides what becomes of them.
+
+An event says who did what on which rail, in canonical terms. The rail itself is not in it: the router reads it
+off the subject the event came by, because nothing in a payload is believed if the transport can say it instead.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.content import Content
+from schemas.handles import Handle
+from schemas.ids import ConversationId, EventId, PersonId
+from schemas.markers import MarkerKind
+from schemas.people import AccountKind
+
+Party = str
+"""A `Handle` (an account on the rail the event comes from) or a `PersonId` (somebody who is there as a ghost)."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What all events have. `at_ms`: Unix milliseconds as the rail tells it; shown to people, never used to order."""
+
+    id: EventId
+    conversation: ConversationId = ConversationId("")
+    """Empty for people events and leg results."""
+    actor: Party = ""
+    """Who did it. Empty for leg results."""
+    at_ms: int = 0
+
+
+class Message(Event, frozen=True, kw_only=True, tag="message"):
+    """Somebody wrote something. Takes a position."""
+
+    to: tuple[Party, ...]
+    """The other members of a direct conversation (one)."""
+    content: Content
+    reply_to: EventId | None = None
+    native_id: str = ""
+    """Opaque provenance: what the origin rail calls it, so that `trace` can be asked by it."""
+
+
+class Receipt(Event, frozen=True, kw_only=True, tag="receipt"):
+    """The actor has got (or read) everything up to a position. Takes none itself."""
+
+    status: MarkerKind
+    position: int
+
+
+class LegResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one leg on the rail that publishes this."""
+
+    event: EventId
+    status: Literal["posted", "failed", "skipped"]
+    origin: str = ""
+    """The rail the event came from: where its sender is told of a failure."""
+    native_ids: tuple[str, ...] = ()
+    attempts: int = 1
+    at_ms: int = 0
+    why: str = ""
+    lost: tuple[str, ...] = ()
+    """What the rail could not carry, one short phrase each."""
+
+
+class Results(Event, frozen=True, kw_only=True, tag="results"):
+    """Leg results of one partition, together. The id map is a projection of these."""
+
+    results: tuple[LegResult, ...]
+
+
+class AccountSeen(Event, frozen=True, kw_only=True, tag="account"):
+    """The rail has this account (registered, or its name has changed). The actor is the account's handle."""
+
+    name: str
+    account_kind: AccountKind = "person"
+
+
+class Block(Event, frozen=True, kw_only=True, tag="block"):
+    """The actor does not want to hear from somebody (or does again)."""
+
+    blocked: Party
+    on: bool
+
+
+class Link(Event, frozen=True, kw_only=True, tag="link"):
+    """Operator: these two accounts are one person, trusted without proof. The first one's person remains."""
+
+    handles: tuple[Handle, Handle]
+
+
+class Unlink(Event, frozen=True, kw_only=True, tag="unlink"):
+    """Operator: this account is a person of its own from now on. History stays where it is."""
+
+    handle: Handle
+
+
+class Prefer(Event, frozen=True, kw_only=True, tag="prefer"):
+    """Operator, for the person of a handle: absent members stay as they are."""
+
+    handle: Handle
+    receipts: bool | None = None
+    never: tuple[str, ...] | None = None
+
+
+ConversationEvent = Message | Receipt
+PeopleEvent = AccountSeen | Block | Link | Unlink | Prefer
+AnyEvent = Message | Receipt | Results | AccountSeen | Block | Link | Unlink | Prefer
+
+
+def is_person(party: Party) -> bool:
+    """Whether a party is a `PersonId`; otherwise it is a `Handle`."""
+    return party.startswith("per_")
+
+
+def as_person(party: Party) -> PersonId:
+    """The party as the person id that `is_person` found it to be."""
+    return PersonId(party)
+
+
+def as_handle(party: Party) -> Handle:
+    """The party as a handle."""
+    return Handle(party)

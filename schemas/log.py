@@ -1,0 +1,100 @@
+"""The federation log: what the router decided, one record a commit. The only shared truth.
+
+A record is one message on ``log.<partition>``. Readers decode the record, then only what concerns them: events,
+people and legs stay raw until somebody needs them.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.handles import Handle
+from schemas.ids import ConversationId, EventId, PersonId
+from schemas.markers import Marker
+from schemas.people import Person
+
+VERSION = 1
+
+ENTRY_BITS = 12
+"""A record holds at most 4,096 entries, so that `order_of` fits an entry's place under its record's sequence."""
+
+Act = Literal["post", "read", "delivered", "block", "fail"]
+"""What a node does on the leg's rail. `fail`: the sender there is told of a refusal or a failure."""
+
+Outcome = Literal["routed", "unchanged", "refused", "people", "noted", "parked"]
+"""`unchanged`: a receipt that told nothing new. `noted`: leg results. `parked`: not understood; its bytes are in DEAD.
+"""
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event's trip to one rail."""
+
+    act: Act
+    why: str = ""
+    """Why this rail, in words: who is reached there."""
+    private: bool = False
+    """For `read`: set the actor's own read state, show nobody a receipt."""
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member as the router saw them: bridges find the acting account, or make a ghost, from this alone."""
+
+    person: PersonId
+    name: str
+    handles: tuple[Handle, ...]
+    """Verified handles, first registered first; the first is the one shown where they are a ghost."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event and what became of it."""
+
+    source: str
+    """The rail (or `operator`) it came from, read off the ingress subject."""
+    event: msgspec.Raw
+    """The envelope, byte for byte as published: `schemas.codec.decode_event`."""
+    event_id: EventId
+    kind: str
+    outcome: Outcome
+    conversation: ConversationId = ConversationId("")
+    position: int = 0
+    """Its place in the conversation; for a receipt, the position it reaches up to."""
+    actor: PersonId | None = None
+    seats: msgspec.Raw = msgspec.Raw(b"\x90")
+    """Members, msgpack of `tuple[Seat, ...]`: `schemas.codec.decode_seats`. Raw because it repeats and few need it."""
+    legs: msgspec.Raw = msgspec.Raw(b"\x80")
+    """msgpack of `dict[RailName, Leg]`: `schemas.codec.decode_legs`."""
+    unreached: dict[str, str] = {}
+    """Handles that this event does not go to although their person is in the conversation, and why."""
+    why: str = ""
+    """For `refused` and `parked`: the `schemas.errors.Refusal`."""
+    people: tuple[Person, ...] = ()
+    """For `people`: the persons as they are from now on."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One commit of one partition's owner."""
+
+    version: int
+    partition: int
+    epoch: int
+    """Raised when an ingress store was found rolled back; sequences compare only within an epoch."""
+    cursor: dict[str, tuple[int, EventId]]
+    """Source -> the last ingress sequence this partition has taken, and the event id found there."""
+    entries: tuple[Entry, ...]
+
+
+def order_of(sequence: int, index: int) -> int:
+    """The rank of the index-th entry of the record at a log sequence: one total order over the whole federation."""
+    return sequence << ENTRY_BITS | index
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation's state: the fold of its entries. Snapshots of it are in STATE."""
+
+    id: ConversationId
+    members: tuple[PersonId, ...]
+    last: int = 0
+    """The last position given."""
+    markers: dict[PersonId, Marker] = {}
+    sequence: int = 0
+    """The log sequence this state stands for."""
