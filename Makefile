@@ -38,8 +38,8 @@ check: $(VENV)/.test ## format, lint, types, import contracts
 bench: $(VENV)/.test ## routed events a second beside the bare relay; figures in bench/results/latest.json
 	@$(BIN)/python -m bench
 
-schemas: $(VENV)/.run ## write JSON Schema, the AsyncAPI document and the golden files anew
-	@$(BIN)/python -m schemas.generate docs/schemas
+schemas: $(VENV)/.run ## write JSON Schema and the AsyncAPI document anew
+	@$(BIN)/python -m bus.asyncapi docs/schemas
 
 clean: ## remove .venv and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

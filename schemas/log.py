@@ -45,6 +45,14 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Verified handles, first registered first; the first is the one shown where they are a ghost."""
 
 
+def _nobody() -> msgspec.Raw:
+    return msgspec.Raw(b"\x90")
+
+
+def _nowhere() -> msgspec.Raw:
+    return msgspec.Raw(b"\x80")
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event and what became of it."""
 
@@ -59,9 +67,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int = 0
     """Its place in the conversation; for a receipt, the position it reaches up to."""
     actor: PersonId | None = None
-    seats: msgspec.Raw = msgspec.Raw(b"\x90")
+    seats: msgspec.Raw = msgspec.field(default_factory=_nobody)
     """Members, msgpack of `tuple[Seat, ...]`: `schemas.codec.decode_seats`. Raw because it repeats and few need it."""
-    legs: msgspec.Raw = msgspec.Raw(b"\x80")
+    legs: msgspec.Raw = msgspec.field(default_factory=_nowhere)
     """msgpack of `dict[RailName, Leg]`: `schemas.codec.decode_legs`."""
     unreached: dict[str, str] = {}
     """Handles that this event does not go to although their person is in the conversation, and why."""
