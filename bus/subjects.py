@@ -1,0 +1,118 @@
+"""Every subject and every stream name, built and parsed in this one place.
+
+Partitions are small numbers; rails are `schemas.ids.RailName`; conversation ids never stand in a subject but the
+`STATE` bucket's (each distinct subject costs the server about 220 bytes of memory).
+"""
+
+import re
+
+LOG = "LOG"
+SCHEDULE = "SCHEDULE"
+DEAD = "DEAD"
+STATE = "STATE"
+DIRECTORY = "DIRECTORY"
+RAILS = "RAILS"
+LEASES = "LEASES"
+MEDIA = "MEDIA"
+
+OPERATOR = "operator"
+"""The ingress source that is no rail: what an operator asks for comes in by `IN_OPERATOR`."""
+
+PEOPLE_CHANGED = "people.changed"
+"""Core subject: the router says which persons changed, after the directory was written. A hint, may be lost."""
+
+TOPOLOGY_KEY = "topology"
+"""The key in `STATE` that holds the version of the topology and the number of partitions."""
+
+ALL_LOGS = "log.>"
+
+_RAIL = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class BadSubject(ValueError):
+    """A name that cannot stand in a subject, or a subject that is not of the expected kind."""
+
+
+def _rail(name: str) -> str:
+    if not _RAIL.fullmatch(name):
+        raise BadSubject(f"{name!r} is not a rail's name: lower-case letters, digits and hyphens are, e.g. 'whatsapp'.")
+    return name
+
+
+def ingress(rail: str, partition: int) -> str:
+    """Where a rail's bridge publishes the events of one partition."""
+    return f"in.{_rail(rail)}.{partition}"
+
+
+def parse_ingress(subject: str) -> tuple[str, int]:
+    """The rail and the partition of an ingress subject. Raises `BadSubject`."""
+    match subject.split("."):
+        case ["in", rail, partition] if partition.isdigit() and _RAIL.fullmatch(rail):
+            return rail, int(partition)
+    raise BadSubject(f"{subject!r} is not an ingress subject; expected in.<rail>.<partition>.")
+
+
+def log(partition: int) -> str:
+    """Where the owner of a partition commits its records."""
+    return f"log.{partition}"
+
+
+def parse_log(subject: str) -> int:
+    """The partition of a log subject. Raises `BadSubject`."""
+    match subject.split("."):
+        case ["log", partition] if partition.isdigit():
+            return int(partition)
+    raise BadSubject(f"{subject!r} is not a log subject; expected log.<partition>.")
+
+
+def dead(stage: str, rail: str) -> str:
+    """Where what could not be understood or delivered is kept, with the reason."""
+    return f"dead.{stage}.{_rail(rail)}"
+
+
+def live(partition: int, rail: str, kind: str) -> str:
+    """Core subject for what is never stored: typing, presence, call candidates."""
+    return f"live.{partition}.{_rail(rail)}.{kind}"
+
+
+def parse_live(subject: str) -> tuple[int, str, str]:
+    """The partition, the rail and the kind of a live subject. Raises `BadSubject`."""
+    match subject.split("."):
+        case ["live", partition, rail, kind] if partition.isdigit():
+            return int(partition), rail, kind
+    raise BadSubject(f"{subject!r} is not a live subject; expected live.<partition>.<rail>.<kind>.")
+
+
+def schedule(partition: int, name: str) -> str:
+    """Where one deadline waits. A new message on it replaces the deadline."""
+    return f"at.{partition}.{name}"
+
+
+def due(partition: int) -> str:
+    """Where deadlines of a partition arrive when their time has come (same stream: the server demands it)."""
+    return f"due.{partition}"
+
+
+def ingress_stream(rail: str) -> str:
+    """One stream a rail: deduplication is per stream, and no rail may use up another's ids."""
+    return f"IN_{_rail(rail).upper()}"
+
+
+def log_consumer(rail: str) -> str:
+    """The durable consumer on `LOG` made for a rail's bridge, which may make none itself."""
+    return f"bridge-{_rail(rail)}"
+
+
+def bucket_stream(bucket: str) -> str:
+    """The stream under a key-value bucket."""
+    return f"KV_{bucket}"
+
+
+def bucket_key(bucket: str, key: str) -> str:
+    """The subject under a key of a bucket."""
+    return f"$KV.{bucket}.{key}"
+
+
+def object_stream(store: str) -> str:
+    """The stream under an object store."""
+    return f"OBJ_{store}"
