@@ -44,6 +44,7 @@ def _account(row: tuple[object, ...] | None) -> Account | None:
 
 
 def by_id(tx: Tx, account_id: str) -> Account | None:
+    """The account with that native id."""
     return _account(tx.one(f"{_FROM} WHERE a.id = ?", account_id))
 
 
@@ -54,6 +55,7 @@ def by_handle(tx: Tx, handle: str) -> Account | None:
 
 
 def by_second_id(tx: Tx, second_id: str) -> Account | None:
+    """The account with that other native id."""
     return _account(tx.one(f"{_FROM} WHERE a.second_id = ?", second_id))
 
 
@@ -87,7 +89,8 @@ def checked_name(name: object) -> str:
 def normal_handle(rail: Rail, text: str) -> str:
     """The folded handle in `text`, a handle of any rail or an address of this one. `bad_address` when it is neither.
 
-    Addresses of other rails are folded the same everywhere: a phone number keeps ``+`` and digits, others are lower-case.
+    Addresses of other rails are folded the same everywhere: a phone number keeps ``+`` and digits, others are
+    lower-case.
     """
     place, colon, address = text.strip().partition(":")
     if not colon:
@@ -99,14 +102,14 @@ def normal_handle(rail: Rail, text: str) -> str:
         except ValueError as error:
             raise Refused(Why.BAD_ADDRESS, str(error)) from error
     if not place.isidentifier() or not address:
-        raise Refused(Why.BAD_ADDRESS, f"{text[:100]!r} is no handle; one looks like {rail.name}:{rail.address_example}")
+        raise Refused(
+            Why.BAD_ADDRESS, f"{text[:100]!r} is no handle; one looks like {rail.name}:{rail.address_example}"
+        )
     kept = "".join(c for c in address if c == "+" or c.isdigit()) if address.startswith("+") else address.lower()
     return f"{place.lower()}:{kept}"
 
 
-def register(
-    tx: Tx, rail: Rail, *, address: str, name: str, kind: Kind, federated: bool, now_ms: int
-) -> Account:
+def register(tx: Tx, rail: Rail, *, address: str, name: str, kind: Kind, federated: bool, now_ms: int) -> Account:
     """A new person or business. `bad_address`, `address_taken`."""
     try:
         normal = rail.normalise_address(address.removeprefix(f"{rail.name}:"))
@@ -138,9 +141,7 @@ def _insert(tx: Tx, account: Account, now_ms: int) -> None:
         raise Refused(Why.ADDRESS_TAKEN, f"{account.handle} is taken; choose another address or log in") from None
 
 
-def make_ghost(
-    tx: Tx, rail: Rail, *, key: str, name: str, handle: str, aliases: list[str], now_ms: int
-) -> Account:
+def make_ghost(tx: Tx, rail: Rail, *, key: str, name: str, handle: str, aliases: list[str], now_ms: int) -> Account:
     """The ghost with that key, made or updated."""
     ghost = _account(tx.one(f"{_FROM} WHERE a.ghost_key = ?", key))
     if ghost is None:
@@ -163,6 +164,7 @@ def make_ghost(
 
 
 def token_hash(token: str) -> bytes:
+    """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -174,12 +176,15 @@ def open_session(tx: Tx, account_id: str, now_ms: int) -> str:
 
 
 def close_session(tx: Tx, token: str) -> None:
+    """End the session."""
     tx.run("DELETE FROM sessions WHERE token_hash = ?", token_hash(token))
 
 
 def session_account(tx: Tx, token: str) -> Account:
     """Whose session it is, or `unauthorised`."""
-    found = _account(tx.one(f"{_FROM} JOIN sessions s ON s.account_id = a.id WHERE s.token_hash = ?", token_hash(token)))
+    found = _account(
+        tx.one(f"{_FROM} JOIN sessions s ON s.account_id = a.id WHERE s.token_hash = ?", token_hash(token))
+    )
     if found is None:
         raise Refused(Why.UNAUTHORISED, "No session has this token; register, or log in again")
     return found
@@ -197,7 +202,8 @@ def make_node(tx: Tx, account_id: str, *, webhook_url: str | None) -> tuple[Node
         profile={},
     )
     tx.run(
-        "INSERT INTO nodes (account_id, app_id, token_hash, app_secret, verify_token, webhook_url) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO nodes (account_id, app_id, token_hash, app_secret, verify_token, webhook_url)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         account_id,
         node.app_id,
         token_hash(token),
@@ -211,9 +217,22 @@ def make_node(tx: Tx, account_id: str, *, webhook_url: str | None) -> tuple[Node
 _NODE = "SELECT account_id, app_id, app_secret, verify_token, webhook_url, profile FROM nodes"
 
 
-def node_by(tx: Tx, column: str, value: object) -> Node | None:
-    """The node whose `column` (account_id, app_id or token_hash) is `value`."""
-    row = tx.one(f"{_NODE} WHERE {column} = ?", value)
+def node_by_account(tx: Tx, account_id: str) -> Node | None:
+    """The credentials of that business."""
+    return _node(tx.one(f"{_NODE} WHERE account_id = ?", account_id))
+
+
+def node_by_app(tx: Tx, app_id: str) -> Node | None:
+    """The business with that app."""
+    return _node(tx.one(f"{_NODE} WHERE app_id = ?", app_id))
+
+
+def node_by_token(tx: Tx, token: str) -> Node | None:
+    """The business with that access token."""
+    return _node(tx.one(f"{_NODE} WHERE token_hash = ?", token_hash(token)))
+
+
+def _node(row: tuple[str, str, str, str, str | None, str] | None) -> Node | None:
     if row is None:
         return None
     account_id, app_id, app_secret, verify_token, webhook_url, profile = row
@@ -228,6 +247,7 @@ def node_by(tx: Tx, column: str, value: object) -> Node | None:
 
 
 def set_webhook(tx: Tx, account_id: str, url: str | None, verify_token: str | None) -> None:
+    """Where the business's webhooks go (None: nowhere), and its verify token, if that changed."""
     tx.run(
         "UPDATE nodes SET webhook_url = ?, verify_token = coalesce(?, verify_token) WHERE account_id = ?",
         url,
@@ -237,6 +257,7 @@ def set_webhook(tx: Tx, account_id: str, url: str | None, verify_token: str | No
 
 
 def set_profile(tx: Tx, account_id: str, profile: dict[str, object]) -> None:
+    """Replace the business's profile settings."""
     tx.run("UPDATE nodes SET profile = ? WHERE account_id = ?", json.dumps(profile), account_id)
 
 
@@ -250,19 +271,23 @@ def set_block(tx: Tx, *, blocker_id: str, blocked_id: str, on: bool) -> bool:
 
 
 def is_blocked(tx: Tx, *, blocker_id: str, blocked_id: str) -> bool:
+    """Whether `blocker_id` has blocked `blocked_id`."""
     row = tx.one("SELECT 1 FROM blocks WHERE blocker_id = ? AND blocked_id = ?", blocker_id, blocked_id)
     return row is not None
 
 
 def blocked_by(tx: Tx, blocker_id: str) -> list[Account]:
+    """Whom the account has blocked."""
     rows = tx.all(f"{_FROM} JOIN blocks b ON b.blocked_id = a.id WHERE b.blocker_id = ?", blocker_id)
     return [account for row in rows if (account := _account(row)) is not None]
 
 
 def get_setting(tx: Tx, key: str) -> str | None:
+    """One of the rail's own settings."""
     row = tx.one("SELECT value FROM settings WHERE key = ?", key)
     return None if row is None else str(row[0])
 
 
 def set_setting(tx: Tx, key: str, value: str) -> None:
+    """Keep one of the rail's own settings."""
     tx.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", key, value)

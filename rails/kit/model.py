@@ -28,8 +28,8 @@ class Status(IntEnum):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody's registration on this rail.
 
-    `handle` is ``rail:address``; a ghost's names another rail. `second_id` is the rail's other native id, where it has one.
-    `webhook_url` is set on businesses only.
+    `handle` is ``rail:address``; a ghost's names another rail. `second_id` is the rail's other native id, where it
+    has one. `webhook_url` is set on businesses only.
     """
 
     id: str
@@ -59,7 +59,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as stored. `arrival` is its place in the rail's log, `rank` the federation's word on its place in the thread."""
+    """One message as stored.
+
+    `arrival` is its place in the rail's log, `rank` the federation's word on its place in the thread. `at_ms` is the
+    rail's own clock, rising within a thread, so it serves as watermark; `sent_at_ms` is the time shown.
+    """
 
     arrival: int
     native_id: str
@@ -67,6 +71,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     sender_id: str
     recipient_id: str
     text: str
+    at_ms: int
     sent_at_ms: int
     rank: int
     status: Status = Status.SENT
@@ -88,7 +93,7 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """`reader` has got (`DELIVERED`) or read (`READ`) these messages of `author`, in the order of their thread; never empty."""
+    """`reader` has got (`DELIVERED`) or read (`READ`) these messages of `author`: in view order, never empty."""
 
     status: Status
     reader: Account
@@ -104,7 +109,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     author: Account
     recipient: Account
-    code: int
+    code: str
     reason: str
     at_ms: int
 

@@ -4,13 +4,16 @@ The kit is handed a `Rail` and never asks which one it is. `rails/<name>/rail.py
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from rails.kit.model import Account, Failed, Posted, Received, Why
 
-type_json = dict[str, Any]
+if TYPE_CHECKING:
+    from rails.kit.edges import EdgeCall
+
+Json = dict[str, Any]
 
 
 class TextLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +61,7 @@ class PostText(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class MarkRead(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Read up to one message (`native_id`), or everything from `peer`; with `typing`, also show that an answer is being typed."""
+    """Read up to one message (`native_id`), or everything from `peer`; `typing`: an answer is being typed, too."""
 
     native_id: str | None = None
     peer: str | None = None
@@ -91,30 +94,40 @@ class Wire(Protocol):
     def failed(self, event: Failed) -> list[Entry]:
         """The entries that tell the author of a failure; none where the platform has no such report."""
 
-    def parse_act(self, body: type_json) -> Act:
+    def parse_act(self, body: Json) -> Act:
         """What a ``POST /{node}/messages`` asks for. Raises `Refused`."""
 
-    def posted_answer(self, act: PostText, recipient: Account, native_id: str) -> type_json:
+    def posted_answer(self, act: PostText, recipient: Account, native_id: str) -> Json:
         """The answer to a text that was taken."""
 
-    def done_answer(self, act: MarkRead | Typing) -> type_json:
+    def done_answer(self, act: MarkRead | Typing) -> Json:
         """The answer to anything else."""
 
     def find_recipient(self, to: str) -> tuple[str, str]:
         """Which column of accounts (``id``, ``handle`` or ``second_id``) has to equal what. Raises `Refused`."""
 
-    def profile(self, account: Account) -> type_json:
+    def profile(self, account: Account) -> Json:
         """All fields of ``GET /{id}``; the caller picks those asked for."""
 
-    def error_body(self, error: GraphError, text: str, trace: str) -> type_json:
+    def error_body(self, error: GraphError, text: str, trace: str) -> Json:
         """The platform's error body."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A Platform API edge, ``{method} {node}/{edge}``, answered within one transaction."""
+
+    method: str
+    edge: str
+    handle: "Callable[[EdgeCall], Json]"
 
 
 class Rail(msgspec.Struct, frozen=True, kw_only=True):
     """One messaging service, described. Everything the kit needs to know about it.
 
     `normalise_address` folds an address to its one spelling and raises `ValueError` with the rule when it is none.
-    `shows_delivered`: people see a delivered status (and the wire has one). `extra_routes` are Platform API edges of this rail alone.
+    `shows_delivered`: people see a delivered status (and the wire has one). `routes` are Platform API edges beyond
+    the kit's own. `node_of`: the account behind an id in a path, where the platform gives a business several ids;
+    `node_extras` tells them to who makes a business.
     """
 
     name: str
@@ -127,15 +140,6 @@ class Rail(msgspec.Struct, frozen=True, kw_only=True):
     wire: Wire
     errors: Mapping[Why, GraphError]
     normalise_address: Callable[[str], str]
-    routes: tuple["Route", ...] = ()
+    routes: tuple[Route, ...] = ()
+    node_of: Callable[[str], str] = str
     node_extras: Callable[[Account], dict[str, str]] = lambda _: {}
-    node_of: Callable[[str], str] = lambda ident: ident
-    """The node behind an id in a path, where the platform gives a business several ids."""
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A Platform API edge: ``{node}/<edge>`` (or the node itself, edge ``""``) and its handler in one transaction."""
-
-    method: str
-    edge: str
-    handle: Callable[..., Any]

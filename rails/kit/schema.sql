@@ -68,7 +68,8 @@ CREATE TABLE messages (
     sender_id     TEXT NOT NULL REFERENCES accounts (id),
     recipient_id  TEXT NOT NULL REFERENCES accounts (id),
     text          TEXT NOT NULL,
-    sent_at_ms    INTEGER NOT NULL,
+    at_ms         INTEGER NOT NULL,           -- the rail's clock: later in a thread is larger
+    sent_at_ms    INTEGER NOT NULL,           -- what is shown
     rank          INTEGER NOT NULL,
     status        INTEGER NOT NULL DEFAULT 0, -- model.Status, as shown to the sender
     read_at_ms    INTEGER,                    -- by the recipient, shown to the sender or not

@@ -5,7 +5,8 @@ moment share one transaction and one fsync, each in a savepoint of its own, so o
 Nobody is told that something happened before it is on disk: results, pushes to sockets and wakes of webhook couriers
 are handed out after the commit.
 
-The standard library's `sqlite3` on an own thread, not aiosqlite: that hops between threads for each statement, this once a batch.
+The standard library's `sqlite3` on an own thread, not aiosqlite: that hops between threads for each statement, this
+once a batch.
 """
 
 import asyncio
@@ -70,7 +71,7 @@ class _Job:
 
 
 class Store:
-    """The rail's file. `on_commit` gets each committed function's pushes and wakes, on the event loop, in commit order."""
+    """The rail's file. `on_commit` gets each committed function's pushes and wakes, on the loop, in commit order."""
 
     def __init__(self, *, path: Path, on_commit: Callable[[Tx], None]) -> None:
         self._path = path
@@ -199,13 +200,17 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA secure_delete = ON")
+    db.execute("PRAGMA cache_size = -32768")  # KiB
+    db.execute("PRAGMA wal_autocheckpoint = 4000")
     return db
 
 
 def open_checked(path: Path) -> sqlite3.Connection:
     """The file, sound and of this version, made when absent. Raises `StoreDamaged`."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    way_out = "stop the rail, then restore this file (with its -wal and -shm) from a backup, or move it away to start empty"
+    way_out = (
+        "stop the rail, then restore this file (with its -wal and -shm) from a backup, or move it away to start empty"
+    )
     try:
         db = connect(path)
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]

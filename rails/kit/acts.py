@@ -1,0 +1,228 @@
+"""What an account can do on a rail, with everything that follows from it: post, read, receive, fail, rank, block.
+
+Each is one function of one transaction: it changes the store, writes the webhooks into the outbox and notes what
+the open sockets are to be told. The Client API, the Platform API and the federation extension all come through here, so
+a message is the same message whichever door it came in by.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from rails.kit import accounts, messages, outbox
+from rails.kit.model import Account, Failed, Kind, Message, Posted, Received, Refused, Status, Why
+from rails.kit.rail import Rail
+from rails.kit.store import Tx
+
+
+class Acts:
+    """The acts of one rail. `is_listening(account id)`: has it an open socket; asked on the writer's thread."""
+
+    def __init__(self, *, rail: Rail, is_listening: Callable[[str], bool], now_ms: Callable[[], int]) -> None:
+        self.rail = rail
+        self.now_ms = now_ms
+        self._is_listening = is_listening
+
+    def post(
+        self,
+        tx: Tx,
+        *,
+        sender: Account,
+        recipient: Account,
+        text: str,
+        by_partner: bool = False,
+        sent_at_ms: int | None = None,
+        rank: int | None = None,
+        reply_to: str | None = None,
+        opaque: str | None = None,
+    ) -> Message:
+        """Say `text`; see `messages.post` for what may be refused."""
+        message, is_late = messages.post(
+            tx,
+            self.rail,
+            sender=sender,
+            recipient=recipient,
+            text=messages.check_text(self.rail, text),
+            now_ms=self.now_ms(),
+            sent_at_ms=sent_at_ms,
+            rank=rank,
+            reply_to=reply_to,
+            opaque=opaque,
+        )
+        reply_author = None
+        if reply_to is not None and (replied := messages.by_native_id(tx, reply_to)) is not None:
+            reply_author = sender if replied.sender_id == sender.id else recipient
+        event = Posted(
+            message=message, sender=sender, recipient=recipient, by_partner=by_partner, reply_author=reply_author
+        )
+        outbox.announce_posted(tx, self.rail, event)
+        tx.push(sender.id, {"type": "message", "message": shown(message, sender, recipient, viewer_id=sender.id)})
+        tx.push(recipient.id, {"type": "message", "message": shown(message, sender, recipient, viewer_id=recipient.id)})
+        if is_late:
+            self._push_order(tx, message)
+        if self.rail.shows_delivered and recipient.kind is Kind.PERSON and self._is_listening(recipient.id):
+            got = messages.mark_these_delivered(tx, reader_id=recipient.id, native_ids=[message.native_id])
+            self._announce_received(tx, Status.DELIVERED, reader=recipient, author=sender, got=got, by_partner=False)
+        return message
+
+    def read(
+        self,
+        tx: Tx,
+        *,
+        reader: Account,
+        author: Account,
+        up_to: str | None,
+        shown_to_author: bool = True,
+        by_partner: bool = False,
+    ) -> int:
+        """`reader` has read the thread with `author` up to there. How many messages that newly is."""
+        thread_id = messages.direct_thread_id(reader.id, author.id)
+        got = messages.mark_read(
+            tx,
+            reader_id=reader.id,
+            thread_id=thread_id,
+            up_to=_in_thread(tx, up_to, thread_id),
+            shown=shown_to_author,
+            now_ms=self.now_ms(),
+        )
+        if got:
+            tx.push(reader.id, {"type": "read", "thread": thread_id, "up_to": got[-1].native_id})
+        if got and shown_to_author:
+            self._announce_received(tx, Status.READ, reader=reader, author=author, got=got, by_partner=by_partner)
+        return len(got)
+
+    def deliver(self, tx: Tx, *, reader: Account, author: Account, up_to: str | None, by_partner: bool) -> None:
+        """The thread with `author` has reached `reader` up to there."""
+        if not self.rail.shows_delivered:
+            return
+        thread_id = messages.direct_thread_id(reader.id, author.id)
+        up_to_message = _in_thread(tx, up_to, thread_id)
+        got = messages.mark_delivered(tx, reader_id=reader.id, thread_id=thread_id, up_to=up_to_message)
+        self._announce_received(tx, Status.DELIVERED, reader=reader, author=author, got=got, by_partner=by_partner)
+
+    def deliver_these(self, tx: Tx, *, reader: Account, native_ids: list[str]) -> None:
+        """The reader's client (or a business's webhook) has these messages now."""
+        if not self.rail.shows_delivered:
+            return
+        by_author: dict[str, list[Message]] = {}
+        for message in messages.mark_these_delivered(tx, reader_id=reader.id, native_ids=native_ids):
+            by_author.setdefault(message.sender_id, []).append(message)
+        for author_id, got in by_author.items():
+            author = accounts.required(tx, author_id)
+            self._announce_received(tx, Status.DELIVERED, reader=reader, author=author, got=got, by_partner=False)
+
+    def deliver_waiting(self, tx: Tx, *, reader: Account) -> None:
+        """The reader's client has come online."""
+        for thread_id in messages.threads_waiting(tx, reader.id) if self.rail.shows_delivered else ():
+            other_id = messages.other_member(tx, thread_id=thread_id, account_id=reader.id)
+            if other_id is not None:
+                self.deliver(tx, reader=reader, author=accounts.required(tx, other_id), up_to=None, by_partner=False)
+
+    def fail(self, tx: Tx, *, native_id: str, code: str, reason: str) -> None:
+        """The message did not arrive; its sender is told. A message that has arrived already stays so."""
+        if messages.by_native_id(tx, native_id) is None:
+            raise Refused(Why.NOT_FOUND, f"No message {native_id[:100]!r} here")
+        message = messages.fail(tx, native_id=native_id, code=code, reason=reason)
+        if message is None:
+            return
+        author = accounts.required(tx, message.sender_id)
+        recipient = accounts.required(tx, message.recipient_id)
+        error = {"code": code, "message": reason}
+        tx.push(author.id, {"type": "failed", "native_id": native_id, "error": error})
+        event = Failed(
+            message=message, author=author, recipient=recipient, code=code, reason=reason, at_ms=self.now_ms()
+        )
+        outbox.announce_failed(tx, self.rail, event)
+
+    def rank(self, tx: Tx, orders: dict[str, int]) -> int:
+        """Set many ranks; unknown ids are skipped. How many messages there were."""
+        known = 0
+        moved: dict[str, Message] = {}
+        for native_id, rank in orders.items():
+            message = messages.by_native_id(tx, native_id)
+            if message is None:
+                continue
+            known += 1
+            if messages.set_rank(tx, message=message, rank=rank):
+                moved[message.thread_id] = message
+        for message in moved.values():
+            self._push_order(tx, message)
+        return known
+
+    def block(self, tx: Tx, *, blocker: Account, blocked: Account, on: bool, by_partner: bool) -> None:
+        """`blocked` cannot write to `blocker`, or can again."""
+        changed = accounts.set_block(tx, blocker_id=blocker.id, blocked_id=blocked.id, on=on)
+        if changed and not by_partner and (blocker.federated or blocked.federated):
+            value = {"blocker": blocker.id, "blocked": blocked.id, "on": on}
+            outbox.announce_extension(tx, self.rail, field="blocks", value=value, at_ms=self.now_ms())
+
+    def typing(self, tx: Tx, *, by: Account, to: Account, on: bool) -> None:
+        """Shown to who has an open socket, never stored."""
+        thread_id = messages.direct_thread_id(by.id, to.id)
+        tx.push(to.id, {"type": "typing", "thread": thread_id, "by": by.handle, "on": on})
+
+    def announce_account(self, tx: Tx, account: Account) -> None:
+        """The partner hears of a new or changed account."""
+        outbox.announce_extension(tx, self.rail, field="accounts", value=account.public(), at_ms=self.now_ms())
+
+    def _announce_received(
+        self, tx: Tx, status: Status, *, reader: Account, author: Account, got: list[Message], by_partner: bool
+    ) -> None:
+        if not got:
+            return
+        event = Received(
+            status=status,
+            reader=reader,
+            author=author,
+            messages=tuple(got),
+            at_ms=self.now_ms(),
+            by_partner=by_partner,
+        )
+        outbox.announce_received(tx, self.rail, event)
+        tx.push(
+            author.id,
+            {
+                "type": "receipt",
+                "thread": got[-1].thread_id,
+                "by": reader.handle,
+                "status": status.name.lower(),
+                "up_to": got[-1].native_id,
+            },
+        )
+
+    def _push_order(self, tx: Tx, message: Message) -> None:
+        for member in (message.sender_id, message.recipient_id):
+            tx.push(member, {"type": "order", "thread": message.thread_id})
+
+
+def _in_thread(tx: Tx, native_id: str | None, thread_id: str) -> Message | None:
+    if native_id is None:
+        return None
+    message = messages.by_native_id(tx, native_id)
+    if message is None or message.thread_id != thread_id:
+        raise Refused(Why.NOT_FOUND, f"up_to: no message {native_id[:100]!r} in this thread")
+    return message
+
+
+def shown(message: Message, sender: Account, recipient: Account, *, viewer_id: str) -> dict[str, Any]:
+    """`MESSAGE` of docs/rail-api.md, as the viewer sees it."""
+    is_mine = message.sender_id == viewer_id
+    error = None
+    if message.status is Status.FAILED:
+        error = {"code": message.error_code, "message": message.error_message}
+    return {
+        "native_id": message.native_id,
+        "thread": message.thread_id,
+        "arrival": message.arrival,
+        "from": sender.handle,
+        "to": recipient.handle,
+        "text": message.text,
+        "direction": "out" if is_mine else "in",
+        "sent_at_ms": message.sent_at_ms,
+        "read": message.status is Status.READ if is_mine else message.read_at_ms is not None,
+        "status": message.status.name.lower(),
+        "error": error,
+        "edited": False,
+        "unsent": False,
+        "reactions": {},
+        "reply_to": message.reply_to,
+    }

@@ -1,0 +1,134 @@
+"""``/client/openapi.json``: the Client API described, from the structs it decodes and one table of its requests."""
+
+from typing import Any
+
+import msgspec
+
+from rails.kit.client_api import Block, NewMessage, ReadMark, Registration
+from rails.kit.model import Why
+from rails.kit.rail import Rail
+
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "integer"}
+_FLAG = {"type": "boolean"}
+
+
+def _object(**members: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(members), "properties": members}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+ANSWERS: dict[str, Any] = {
+    "Account": _object(
+        id=_TEXT,
+        handle=_TEXT,
+        address=_TEXT,
+        name=_TEXT,
+        kind={"type": "string", "enum": ["person", "business", "ghost"]},
+        federated=_FLAG,
+    ),
+    "Registered": _object(account=_ref("Account"), token=_TEXT),
+    "Session": _object(token=_TEXT),
+    "Sent": _object(native_id=_TEXT, thread=_TEXT, sent_at_ms=_NUMBER),
+    "Message": _object(
+        native_id=_TEXT,
+        thread=_TEXT,
+        arrival=_NUMBER,
+        **{"from": _TEXT},
+        to=_TEXT,
+        text=_TEXT,
+        direction={"type": "string", "enum": ["in", "out"]},
+        sent_at_ms=_NUMBER,
+        read=_FLAG,
+        status={"type": "string", "enum": ["sent", "failed", "delivered", "read"]},
+        error={"oneOf": [{"type": "null"}, _object(code=_TEXT, message=_TEXT)]},
+        edited=_FLAG,
+        unsent=_FLAG,
+        reactions={"type": "object", "additionalProperties": _TEXT},
+        reply_to={"type": ["string", "null"]},
+    ),
+    "Messages": _object(messages={"type": "array", "items": _ref("Message")}, next={"type": ["integer", "null"]}),
+    "Threads": _object(
+        threads={
+            "type": "array",
+            "items": _object(
+                thread=_TEXT,
+                **{"with": {"type": "array", "items": _TEXT}},
+                name=_TEXT,
+                unread=_NUMBER,
+                last_at_ms=_NUMBER,
+            ),
+        }
+    ),
+    "Read": _object(read=_NUMBER),
+    "Error": _object(error=_object(code={"type": "string", "enum": sorted(why.value for why in Why)}, message=_TEXT)),
+}
+
+# method, path, what it does, body, status, answer, query parameters
+REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...]], ...] = (
+    ("post", "/client/v1/accounts", "Register", "Registration", 201, "Registered", ()),
+    ("get", "/client/v1/account", "My account", None, 200, "Account", ()),
+    ("post", "/client/v1/sessions", "A further session", None, 201, "Session", ()),
+    ("delete", "/client/v1/sessions", "End this session", None, 204, None, ()),
+    ("post", "/client/v1/messages", "Send a text", "NewMessage", 201, "Sent", ()),
+    (
+        "get",
+        "/client/v1/messages",
+        "My messages, oldest first; fetching them marks them as delivered",
+        None,
+        200,
+        "Messages",
+        ("with", "thread", "unread", "after", "limit"),
+    ),
+    ("get", "/client/v1/threads", "My threads, the latest first", None, 200, "Threads", ()),
+    ("post", "/client/v1/read", "Mark as read", "ReadMark", 200, "Read", ()),
+    ("post", "/client/v1/blocks", "Block somebody", "Block", 204, None, ()),
+    ("delete", "/client/v1/blocks", "Unblock somebody", "Block", 204, None, ()),
+    ("get", "/client/v1/ws", "WebSocket of what happens (docs/rail-api.md)", None, 101, None, ("token",)),
+)
+
+
+def document(rail: Rail) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of one rail's Client API."""
+    _, bodies = msgspec.json.schema_components(
+        (Registration, NewMessage, ReadMark, Block), ref_template="#/components/schemas/{name}"
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for method, path, summary, body, status, answer, query in REQUESTS:
+        paths.setdefault(path, {})[method] = _operation(path, summary, (body, status, answer), query)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"{rail.title} Client API", "version": "1", "description": _limits(rail)},
+        "security": [{"session": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**bodies, **ANSWERS},
+            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _limits(rail: Rail) -> str:
+    limit = rail.text_limit
+    return f"Addresses look like {rail.address_example}. A text has at most {limit.size} {limit.unit}."
+
+
+def _operation(
+    path: str, summary: str, exchange: tuple[str | None, int, str | None], query: tuple[str, ...]
+) -> dict[str, Any]:
+    body, status, answer = exchange
+    good: dict[str, Any] = {"description": summary}
+    if answer is not None:
+        good["content"] = {"application/json": {"schema": _ref(answer)}}
+    error = {"description": "Refused", "content": {"application/json": {"schema": _ref("Error")}}}
+    operation: dict[str, Any] = {"summary": summary, "responses": {str(status): good, "default": error}}
+    if path.endswith("/accounts"):
+        operation["security"] = []
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
+    if query:
+        operation["parameters"] = [{"name": name, "in": "query", "schema": _TEXT} for name in query]
+    return operation

@@ -1,0 +1,84 @@
+"""Who hears of what: events become rows of the outbox, in the transaction that makes them happen.
+
+The federation partner hears of threads with a federated member; a business hears what is written to it and what
+becomes of what it wrote. Rows are sent by `rails.kit.webhooks`.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rails.kit import accounts
+from rails.kit.model import Account, Failed, Kind, Posted, Received
+from rails.kit.rail import Entry, Rail
+from rails.kit.store import Tx
+
+PARTNER = ""
+"""The outbox's name for the federation partner."""
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+def ascii_json(value: object) -> str:
+    r"""JSON as the platforms sign it: ASCII, other characters as lower-case ``\\uXXXX``."""
+    return _encode(value)
+
+
+def announce_posted(tx: Tx, rail: Rail, event: Posted) -> None:
+    """Both sides of a new message, and the partner."""
+    if _hears(event.recipient):
+        received = rail.wire.received(event)
+        _put(tx, event.recipient.id, rail.webhook_object, received, delivers=event.message.native_id)
+    if _hears(event.sender):
+        _put(tx, event.sender.id, rail.webhook_object, rail.wire.echo(event))
+    if event.by_partner:
+        _put_partner(tx, rail.webhook_object, rail.wire.echo(event))
+    elif event.sender.federated or event.recipient.federated:
+        _put_partner(tx, rail.webhook_object, rail.wire.received(event))
+
+
+def announce_received(tx: Tx, rail: Rail, event: Received) -> None:
+    """The author of what was received or read, and the partner."""
+    partner_hears = not event.by_partner and (event.reader.federated or event.author.federated)
+    if not partner_hears and not _hears(event.author):
+        return
+    for entry in rail.wire.receipts(event):
+        if _hears(event.author):
+            _put(tx, event.author.id, rail.webhook_object, entry)
+        if partner_hears:
+            _put_partner(tx, rail.webhook_object, entry)
+
+
+def announce_failed(tx: Tx, rail: Rail, event: Failed) -> None:
+    """The author, where the platform has a webhook for it."""
+    if _hears(event.author):
+        for entry in rail.wire.failed(event):
+            _put(tx, event.author.id, rail.webhook_object, entry)
+
+
+def announce_extension(tx: Tx, rail: Rail, *, field: str, value: Mapping[str, object], at_ms: int) -> None:
+    """What no platform has a form for, to the partner."""
+    _put_partner(tx, "federation", {"id": rail.name, "time": at_ms, "changes": [{"field": field, "value": value}]})
+
+
+def _hears(account: Account) -> bool:
+    return account.kind is Kind.BUSINESS and account.webhook_url is not None
+
+
+def _put_partner(tx: Tx, kind: str, entry: Entry) -> None:
+    # Before the first subscription there is nobody to keep anything for: the partner starts with the list of accounts.
+    if accounts.get_setting(tx, "partner.callback_url") is not None:
+        _put(tx, PARTNER, kind, entry)
+
+
+def _put(tx: Tx, target: str, kind: str, entry: Any, *, delivers: str | None = None) -> None:
+    tx.run(
+        "INSERT INTO outbox (target, object, entry, delivers, created_at_ms) VALUES (?, ?, ?, ?, ?)",
+        target,
+        kind,
+        ascii_json(entry),
+        delivers,
+        time.time_ns() // 1_000_000,
+    )
+    tx.wakes.add(target)

@@ -1,0 +1,172 @@
+"""WhatsApp's wire format: native events -> webhook entries, request bodies -> acts. Pure functions.
+
+https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
+"""
+
+import re
+from typing import Any
+
+from rails.kit.bodies import needed, text_member
+from rails.kit.model import Account, Failed, Message, Posted, Received, Refused, Status, Why
+from rails.kit.rail import Act, Entry, GraphError, Json, MarkRead, PostText, Typing
+
+PHONE_NOISE = re.compile(r"[\s().+-]")
+BUSINESS_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+OPAQUE_LENGTH = 512
+
+
+def waba_id(account_id: str) -> str:
+    """The id of the business account that a phone number belongs to: here, one a number."""
+    return "1" + account_id.zfill(15)
+
+
+def node_of(ident: str) -> str:
+    """The phone number behind an id: itself, or the one number of that business account."""
+    is_waba = len(ident) == 16 and ident.startswith("1") and ident.isdecimal()
+    return ident[1:].lstrip("0") if is_waba else ident
+
+
+class WhatsAppWire:
+    """See `rails.kit.rail.Wire`."""
+
+    def received(self, event: Posted) -> Entry:
+        message = event.message
+        told: Json = {
+            "from": event.sender.id,
+            "from_user_id": event.sender.second_id,
+            "id": message.native_id,
+            "timestamp": _seconds(message.sent_at_ms),
+            "type": "text",
+            "text": {"body": message.text},
+        }
+        if message.reply_to is not None and event.reply_author is not None:
+            told["context"] = {"from": event.reply_author.id, "id": message.reply_to}
+        return _entry(event.recipient, {"contacts": [_contact(event.sender)], "messages": [told]})
+
+    def echo(self, event: Posted) -> Entry:
+        """What is posted by the API is not echoed; its `sent` status says that it is on its way."""
+        return _status(event.sender, event.recipient, event.message, word="sent", at_ms=event.message.at_ms)
+
+    def receipts(self, event: Received) -> list[Entry]:
+        word = "read" if event.status is Status.READ else "delivered"
+        return [
+            _status(event.author, event.reader, message, word=word, at_ms=event.at_ms) for message in event.messages
+        ]
+
+    def failed(self, event: Failed) -> list[Entry]:
+        code = int(event.code) if event.code.isdecimal() else 131026
+        error = {
+            "code": code,
+            "title": "Message undeliverable",
+            "message": "Message undeliverable",
+            "error_data": {"details": event.reason},
+            "href": "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/",
+        }
+        return [_status(event.author, event.recipient, event.message, word="failed", at_ms=event.at_ms, errors=[error])]
+
+    def parse_act(self, body: Json) -> Act:
+        if body.get("messaging_product") != "whatsapp":
+            raise Refused(Why.BAD_REQUEST, 'messaging_product: expected "whatsapp"')
+        if body.get("status") is not None:
+            if body["status"] != "read":
+                raise Refused(Why.BAD_REQUEST, 'status: expected "read"')
+            return MarkRead(native_id=needed(body, "message_id"), typing="typing_indicator" in body)
+        if body.get("recipient_type", "individual") != "individual":
+            raise Refused(Why.UNSUPPORTED, 'recipient_type: this service has "individual" only')
+        if body.get("type", "text") != "text":
+            raise Refused(Why.UNSUPPORTED, "type: this service carries text only")
+        text = body.get("text")
+        opaque = text_member(body, "biz_opaque_callback_data", required=False, longest=OPAQUE_LENGTH)
+        if not isinstance(text, dict) or not isinstance(text.get("body"), str):
+            raise Refused(Why.BAD_REQUEST, 'text: expected {"body": a text}')
+        to = body.get("to") or body.get("recipient")
+        if isinstance(to, int) and not isinstance(to, bool):
+            to = str(to)
+        if not isinstance(to, str):
+            raise Refused(Why.BAD_REQUEST, "to: expected a phone number, or recipient: a business-scoped user id")
+        context = body.get("context")
+        if context is not None and not isinstance(context, dict):
+            raise Refused(Why.BAD_REQUEST, 'context: expected {"message_id": an id}')
+        reply_to = text_member(context or {}, "message_id", required=False)
+        return PostText(to=to, text=text["body"], reply_to=reply_to, opaque=opaque)
+
+    def posted_answer(self, act: PostText, recipient: Account, native_id: str) -> Json:
+        contact = {"input": act.to, "wa_id": recipient.id, "user_id": recipient.second_id}
+        return {
+            "messaging_product": "whatsapp",
+            "contacts": [contact],
+            "messages": [{"id": native_id, "message_status": "accepted"}],
+        }
+
+    def done_answer(self, act: MarkRead | Typing) -> Json:  # noqa: ARG002 - the same for all
+        return {"success": True}
+
+    def find_recipient(self, to: str) -> tuple[str, str]:
+        if BUSINESS_USER_ID.fullmatch(to):
+            return "second_id", to
+        digits = PHONE_NOISE.sub("", to)
+        if not digits.isascii() or not digits.isdecimal() or len(digits) > 15:
+            raise Refused(Why.BAD_REQUEST, f"to: {to[:100]!r} is neither a phone number nor a business-scoped user id")
+        return "id", digits
+
+    def profile(self, account: Account) -> Json:
+        return {
+            "id": account.id,
+            "display_phone_number": "+" + account.id,
+            "verified_name": account.name,
+            "name": account.name,
+            "wa_id": account.id,
+            "user_id": account.second_id,
+            "status": "CONNECTED",
+            "quality_rating": "GREEN",
+            "code_verification_status": "VERIFIED",
+            "name_status": "APPROVED",
+            "account_mode": "LIVE",
+            "platform_type": "CLOUD_API",
+            "throughput": {"level": "STANDARD"},
+        }
+
+    def error_body(self, error: GraphError, text: str, trace: str) -> Json:
+        told: Json = {
+            "message": f"(#{error.code}) {error.message}",
+            "type": "OAuthException",
+            "code": error.code,
+            "error_data": {"messaging_product": "whatsapp", "details": text},
+            "fbtrace_id": trace,
+        }
+        if error.subcode is not None:
+            told["error_subcode"] = error.subcode
+        return {"error": told}
+
+
+def _seconds(at_ms: int) -> str:
+    return str(at_ms // 1000)
+
+
+def _contact(account: Account) -> Json:
+    return {"profile": {"name": account.name}, "wa_id": account.id, "user_id": account.second_id}
+
+
+def _entry(node: Account, value: Json) -> Json:
+    metadata = {"display_phone_number": node.id, "phone_number_id": node.id}
+    told = {"messaging_product": "whatsapp", "metadata": metadata, **value}
+    return {"id": waba_id(node.id), "changes": [{"field": "messages", "value": told}]}
+
+
+def _status(
+    node: Account, peer: Account, message: Message, *, word: str, at_ms: int, errors: list[Any] | None = None
+) -> Json:
+    told: Json = {
+        "id": message.native_id,
+        "status": word,
+        "timestamp": _seconds(at_ms),
+        "recipient_id": peer.id,
+        "recipient_user_id": peer.second_id,
+    }
+    if message.opaque is not None:
+        told["biz_opaque_callback_data"] = message.opaque
+    if errors is not None:
+        told["errors"] = errors
+    # The contact is there on failures too: a published client drops the whole webhook without it.
+    return _entry(node, {"contacts": [_contact(peer)], "statuses": [told]})
