@@ -213,6 +213,7 @@ def shown(message: Message, sender: Account, recipient: Account, *, viewer_id: s
         "native_id": message.native_id,
         "thread": message.thread_id,
         "arrival": message.arrival,
+        "rank": message.rank,
         "from": sender.handle,
         "to": recipient.handle,
         "text": message.text,

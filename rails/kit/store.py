@@ -5,17 +5,17 @@ moment share one transaction and one fsync, each in a savepoint of its own, so o
 Nobody is told that something happened before it is on disk: results, pushes to sockets and wakes of webhook couriers
 are handed out after the commit.
 
-The standard library's `sqlite3` on an own thread, not aiosqlite: that hops between threads for each statement, this
-once a batch.
+On aiosqlite, whose threads run one function a hop here, not one statement (`_Connection`).
 """
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiosqlite
 import structlog
 
 from rails.kit.model import Refused, Why
@@ -70,6 +70,58 @@ class _Job:
         self.error: Exception | None = None
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose `commit` runs the next function that waits for it, when one does.
+
+    aiosqlite hops to its thread and back for every statement. Its supported way to have more done in one hop is
+    sqlite3's own `factory`: it calls `commit` of whatever class it was given, in the order in which it was asked.
+    """
+
+    waiting: "deque[Callable[[sqlite3.Connection], None]]"
+
+    def commit(self) -> None:
+        if self.waiting:
+            self.waiting.popleft()(self)
+        else:
+            super().commit()
+
+
+class _Thread:
+    """One aiosqlite connection, and functions run on its thread."""
+
+    def __init__(
+        self, connection: aiosqlite.Connection, waiting: "deque[Callable[[sqlite3.Connection], None]]"
+    ) -> None:
+        self._connection, self._waiting = connection, waiting
+
+    @classmethod
+    async def open(cls, path: Path) -> "_Thread":
+        waiting: deque[Callable[[sqlite3.Connection], None]] = deque()
+
+        def make(*args: Any, **more: Any) -> _Connection:
+            made = _Connection(*args, **more)
+            made.waiting = waiting
+            return made
+
+        connection = await aiosqlite.connect(
+            path,
+            isolation_level=None,
+            cached_statements=512,
+            factory=make,
+        )
+        return cls(connection, waiting)
+
+    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """What `function` returns or raises, run on the connection's thread."""
+        answers: list[T] = []
+        self._waiting.append(lambda db: answers.append(function(db)))
+        await self._connection.commit()
+        return answers[0]
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
 class Store:
     """The rail's file. `on_commit` gets each committed function's pushes and wakes, on the loop, in commit order."""
 
@@ -77,20 +129,25 @@ class Store:
         self._path = path
         self._on_commit = on_commit
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue(maxsize=QUEUE_LENGTH)
-        self._writer_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rail-writer")
-        self._reader_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rail-reader")
-        self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
+        self._writer: _Thread | None = None
+        self._reader: _Thread | None = None
 
     async def open(self) -> None:
         """Open, check and migrate. Raises `StoreDamaged`."""
-        loop = asyncio.get_running_loop()
-        self._writer = await loop.run_in_executor(self._writer_thread, open_checked, self._path)
-        self._reader = await loop.run_in_executor(self._reader_thread, connect, self._path)
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._writer = await _Thread.open(self._path)
+        try:
+            await self._writer.call(lambda db: check(db, self._path))
+            self._reader = await _Thread.open(self._path)
+            await self._reader.call(configure)
+        except BaseException:
+            await self.shut()
+            raise
 
     async def run(self) -> None:
         """Write what is queued until `close` is called."""
-        loop = asyncio.get_running_loop()
+        if self._writer is None:
+            raise RuntimeError("The store was never opened: call open() before run()")
         closing = False
         while not closing:
             jobs: list[_Job] = []
@@ -102,7 +159,7 @@ class Store:
                 job = self._jobs.get_nowait()
             closing = job is None
             if jobs:
-                await loop.run_in_executor(self._writer_thread, self._commit, jobs)
+                await self._writer.call(self._committing(jobs))
                 self._hand_out(jobs)
 
     async def write(self, change: Callable[[Tx], T]) -> T:
@@ -120,7 +177,7 @@ class Store:
         reader = self._reader
         if reader is None:
             raise Refused(Why.BUSY, "The store is closed; the rail is starting or stopping")
-        return await asyncio.get_running_loop().run_in_executor(self._reader_thread, lambda: question(Tx(reader)))
+        return await reader.call(lambda db: question(Tx(db)))
 
     async def close(self) -> None:
         """Finish what is queued, then let `run` end."""
@@ -128,17 +185,15 @@ class Store:
 
     async def shut(self) -> None:
         """Close the connections, after `run` has ended."""
-        loop = asyncio.get_running_loop()
-        for thread, connection in ((self._writer_thread, self._writer), (self._reader_thread, self._reader)):
+        for connection in (self._writer, self._reader):
             if connection is not None:
-                await loop.run_in_executor(thread, connection.close)
-            thread.shutdown(wait=False)
+                await connection.close()
         self._writer = self._reader = None
 
-    def _commit(self, jobs: list[_Job]) -> None:
-        if self._writer is None:
-            raise RuntimeError("The store was never opened: call open() before run()")
-        db = self._writer
+    def _committing(self, jobs: list[_Job]) -> Callable[[sqlite3.Connection], None]:
+        return lambda db: self._commit(db, jobs)
+
+    def _commit(self, db: sqlite3.Connection, jobs: list[_Job]) -> None:
         try:
             db.execute("BEGIN IMMEDIATE")
             for job in jobs:
@@ -192,9 +247,8 @@ def run_apart(tx: Tx, change: Callable[[Tx], T]) -> T:
     return result
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection with the house's settings: every commit is on disk before it is reported."""
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+def configure(db: sqlite3.Connection) -> None:
+    """The house's settings: every commit is on disk before it is reported."""
     db.execute("PRAGMA busy_timeout = 5000")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
@@ -202,27 +256,23 @@ def connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA secure_delete = ON")
     db.execute("PRAGMA cache_size = -32768")  # KiB
     db.execute("PRAGMA wal_autocheckpoint = 4000")
-    return db
 
 
-def open_checked(path: Path) -> sqlite3.Connection:
-    """The file, sound and of this version, made when absent. Raises `StoreDamaged`."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def check(db: sqlite3.Connection, path: Path) -> None:
+    """See that the file is sound and of this version, made when absent. Raises `StoreDamaged`."""
     way_out = (
         "stop the rail, then restore this file (with its -wal and -shm) from a backup, or move it away to start empty"
     )
     try:
-        db = connect(path)
+        configure(db)
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict == "ok":
             _migrate(db, path)
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(f"{path} is not a sound SQLite file ({error}); {way_out}") from error
     if verdict != "ok":
-        db.close()
         raise StoreDamaged(f"{path} is damaged ({verdict}); {way_out}")
     path.chmod(0o600)
-    return db
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -116,12 +116,17 @@ class Phone:
         return int((await self._post("read", {"with": peer}))["read"])
 
     async def inbox(self, peer: str) -> list[dict[str, Any]]:
-        """The thread with a peer, as the app would show it."""
-        url, params = f"{self._url}/client/v1/messages", {"with": peer, "limit": "10000"}
-        async with self._http.get(url, params=params, headers=self._headers) as answer:
-            assert answer.status == 200, await answer.text()
-            messages: list[dict[str, Any]] = (await answer.json())["messages"]
-            return messages
+        """The thread with a peer, as the app would show it: fetched page by page, shown by rank."""
+        url, found, after = f"{self._url}/client/v1/messages", [], 0
+        while True:
+            params = {"with": peer, "after": str(after), "limit": "1000"}
+            async with self._http.get(url, params=params, headers=self._headers) as answer:
+                assert answer.status == 200, await answer.text()
+                page = await answer.json()
+            if not page["messages"]:
+                return sorted(found, key=lambda message: (message["rank"], message["arrival"]))
+            found += page["messages"]
+            after = page["next"]
 
     async def sees(self, text: str, *, within_s: float = 60) -> None:
         """Wait until the app has been shown this text."""

@@ -1,6 +1,7 @@
 """The kit's store and its rules, on a real SQLite file, without HTTP."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rails.catalogue import BUNDLED
 from rails.kit import accounts, messages
 from rails.kit.faults import FaultPlan, Faults
 from rails.kit.model import Kind, Message, Refused, Status, Why
-from rails.kit.store import Store, Tx, open_checked, run_apart
+from rails.kit.store import Store, Tx, check, run_apart
 from rails.kit.webhooks import signatures
 
 
@@ -38,7 +39,9 @@ def test_reading_order_keeps_each_threads_own_order() -> None:
 @pytest.fixture
 def tx(tmp_path: Path) -> Tx:
     """A transaction on a new store."""
-    return Tx(open_checked(tmp_path / "rail.sqlite3"))
+    db = sqlite3.connect(tmp_path / "rail.sqlite3", isolation_level=None)
+    check(db, tmp_path / "rail.sqlite3")
+    return Tx(db)
 
 
 def people(tx: Tx) -> list[Any]:
@@ -112,7 +115,7 @@ async def test_changes_that_wait_together_share_a_commit(tmp_path: Path) -> None
 
     statements: list[str] = []
     assert store._writer is not None
-    store._writer.set_trace_callback(statements.append)
+    await store._writer.call(lambda db: db.set_trace_callback(statements.append))
     answers = await asyncio.gather(*(store.write(change(n)) for n in range(100)), return_exceptions=True)
     assert [n for n, answer in enumerate(answers) if answer != n] == [50]
     assert isinstance(answers[50], Refused)
