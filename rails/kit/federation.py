@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rails.kit import accounts, messages
+from rails.kit import accounts, adoption, messages
 from rails.kit.acts import Acts
 from rails.kit.bodies import flag_member, integer_member, needed, text_member
 from rails.kit.edges import Call
@@ -38,6 +38,8 @@ def answer(tx: Tx, acts: Acts, call: Call) -> Json:
     by_name = _BY_NAME.get((call.method, rest[0] if rest else "", len(rest)))
     if by_name is not None:
         return by_name(asked)
+    if (asked.call.method, rest[:1], rest[2:]) == ("POST", ("ghosts",), ("adopt",)):
+        return _adopt(asked)
     by_node = _BY_NODE.get((call.method, rest[1])) if len(rest) == 2 else None
     if by_node is not None:
         return by_node(asked)
@@ -162,6 +164,12 @@ def _blocks(asked: Asked) -> Json:
         on=flag_member(body, "on", default=True),
         by_partner=True,
     )
+    return {"success": True}
+
+
+def _adopt(asked: Asked) -> Json:
+    account_id = needed(asked.call.body, "account", longest=200)
+    adoption.asked(asked.tx, ghost_id=asked.rest[1], account_id=account_id)
     return {"success": True}
 
 

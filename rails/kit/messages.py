@@ -96,7 +96,7 @@ def post(
             Why.RECIPIENT_UNAVAILABLE, "The recipient cannot be written to; there is nothing to be done from here"
         )
     thread_id = direct_thread_id(sender.id, recipient.id)
-    last_rank, last_at_ms = _thread(tx, thread_id, (sender.id, recipient.id))
+    last_rank, last_at_ms = ensure_thread(tx, thread_id, (sender.id, recipient.id))
     if reply_to is not None:
         replied = by_native_id(tx, reply_to)
         if replied is None or replied.thread_id != thread_id:
@@ -129,7 +129,8 @@ def post(
     return _message(row), placed < last_rank
 
 
-def _thread(tx: Tx, thread_id: str, members: tuple[str, str]) -> tuple[int, int]:
+def ensure_thread(tx: Tx, thread_id: str, members: tuple[str, str]) -> tuple[int, int]:
+    """The direct thread of these two, made when it is new: its last rank and the last time in it."""
     row = tx.one("SELECT last_rank, last_at_ms FROM threads WHERE id = ?", thread_id)
     if row is not None:
         return int(row[0]), int(row[1])
