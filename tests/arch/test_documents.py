@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bus import asyncapi
+from bus.config import known_keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,3 +58,9 @@ def test_decisions_are_listed() -> None:
     index = (ROOT / "docs" / "decisions" / "README.md").read_text()
     for page in (ROOT / "docs" / "decisions").glob("0*.md"):
         assert page.name in index
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/configuration.md has a row a key, and no row for a key that is not there."""
+    rows = re.findall(r"^\| `([a-z_.A-Z]+)` \|", (ROOT / "docs" / "configuration.md").read_text(), re.MULTILINE)
+    assert sorted(row.replace("NAME", "*") for row in rows) == sorted(known_keys())

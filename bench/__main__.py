@@ -1,0 +1,70 @@
+"""`python -m bench`: the router beside the bare relay; the figures go to bench/results/latest.json.
+
+`BARS_QUICK=1` makes a shorter run that ends within 40 s. Figures of different runs or machines do not compare; the
+ratios do.
+"""
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import uvloop
+
+from bench.router import compare, summary
+from bus import logs
+from router.daemon import quiet_collector
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+
+
+async def _measure(*, events: int, turns: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {"machine": _machine()}
+    print(f"{'':<24}{'events/s':>10}{'CPU us':>9}{'server us':>11}{'of relay':>10}")
+    for name, words, one_partition in (
+        ("router", "one partition", True),
+        ("router_partitions", "sixteen partitions", False),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            relay, router = await compare(Path(folder), events=events, turns=turns, one_partition=one_partition)
+        figures[name] = summary(relay, router)
+        for who, one in (("relay", relay), ("router", router)):
+            ratio = one.events_per_s / relay.events_per_s
+            print(
+                f"{words + ', ' + who:<24}{one.events_per_s:>10,.0f}{one.cpu_us_per_event:>9.1f}"
+                f"{one.server_cpu_us_per_event:>11.1f}{ratio:>10.2f}"
+            )
+    return figures
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cpus": psutil.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+
+
+def main() -> int:
+    """Measure, print, write."""
+    logs.configure("warning")
+    quiet_collector()
+    quick = os.environ.get("BARS_QUICK") == "1"
+    events, turns = (8_000, 3) if quick else (40_000, 5)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        figures = runner.run(_measure(events=events, turns=turns))
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    before = msgspec.json.decode(RESULTS.read_bytes()) if RESULTS.exists() else {}
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({**before, **figures}), indent=2) + b"\n")
+    print(f"Written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

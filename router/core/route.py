@@ -1,0 +1,274 @@
+"""The decision: one event, what is known of its conversation and its people, and what becomes of it.
+
+`route` is total: whatever event can be decoded gets a decision, and a refusal is a decision. `entry` is how a decision
+is written on the log. Called by the partition (to commit) and by `explain` (to show).
+"""
+
+from operator import is_
+from typing import assert_never
+
+import msgspec
+
+from router.core.conversation import begin, heard, said
+from router.core.fanout import NOWHERE, Known, Packed, Plan, Plans, only, pack, plan, reached, seat
+from router.core.people import decide_people, party
+from router.core.policy import Lookup, apart, may_act
+from schemas.errors import Refusal
+from schemas.events import (
+    AccountSeen,
+    AnyEvent,
+    Block,
+    Link,
+    Message,
+    Party,
+    PeopleEvent,
+    Prefer,
+    Receipt,
+    Results,
+    Unlink,
+    as_handle,
+    as_person,
+    is_person,
+)
+from schemas.handles import rail_of
+from schemas.ids import OPERATOR, ConversationId, EventId, PersonId, RailName, direct_conversation_id, person_id
+from schemas.log import Conversation, Entry, Leg, Outcome
+from schemas.people import Person
+
+_KINDS: dict[type, str] = {
+    Message: "message",
+    Receipt: "receipt",
+    Results: "results",
+    AccountSeen: "account",
+    Block: "block",
+    Link: "link",
+    Unlink: "unlink",
+    Prefer: "prefer",
+}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What becomes of one event."""
+
+    outcome: Outcome
+    conversation: ConversationId = ConversationId("")
+    position: int = 0
+    actor: PersonId | None = None
+    packed: Packed = NOWHERE
+    why: str = ""
+    """The refusal, if it is one."""
+    people: tuple[Person, ...] = ()
+    """Persons who change, as they are from now on."""
+    state: Conversation | None = None
+    """The conversation afterwards, when it changes."""
+
+
+def route(event: AnyEvent, *, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+    """What becomes of an event that came in by the rail `source` (or by `operator`). Never raises.
+
+    Args:
+        event: as decoded.
+        source: read off the ingress subject.
+        conversation: the state of `event.conversation`, None when nothing has been said in it.
+        people: everybody the event and the conversation name.
+        plans: the memory of plans, which also knows the rails' capabilities.
+    """
+    match event:
+        case Message():  # first: most events are
+            return _message(event, source, conversation, people, plans)
+        case Receipt():
+            return _receipt(event, source, conversation, people, plans)
+        case Results():
+            return _results(event)
+        case AccountSeen() | Block() | Link() | Unlink() | Prefer():
+            return _people(event, source, people, plans)
+        case _:
+            assert_never(event)
+
+
+def entry(decision: Decision, event: AnyEvent, *, source: str, raw: bytes) -> Entry:
+    """A decision as the log keeps it. `raw`: the event's bytes as published."""
+    return Entry(
+        source=source,
+        event=msgspec.Raw(raw),
+        event_id=event.id,
+        kind=_KINDS[type(event)],
+        outcome=decision.outcome,
+        conversation=decision.conversation,
+        position=decision.position,
+        actor=decision.actor,
+        seats=decision.packed.seats,
+        legs=decision.packed.legs,
+        unreached=decision.packed.unreached,
+        why=decision.why,
+        people=decision.people,
+    )
+
+
+def parked(event_id: EventId, *, source: str, why: Refusal = Refusal.MALFORMED) -> Entry:
+    """What the log says of bytes that nobody understood; the bytes themselves are in DEAD."""
+    return Entry(
+        source=source, event=msgspec.Raw(b"\xc0"), event_id=event_id, kind="unknown", outcome="parked", why=why.value
+    )
+
+
+def refuse(event: AnyEvent, source: str, refusal: Refusal) -> Decision:
+    """A refusal; the sender of a message is told on the rail it came from."""
+    tell = isinstance(event, Message) and source != OPERATOR
+    return Decision(
+        outcome="refused",
+        conversation=event.conversation,
+        packed=only(source, "fail", refusal.value) if tell else NOWHERE,
+        why=refusal.value,
+    )
+
+
+def _message(event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+    key = (source, event.conversation, event.actor, event.to)
+    known = plans.get(key)
+    if known is None or known.stamp is not people.stamp:
+        planned = _planned(event, source, conversation, people, plans)
+        if isinstance(planned, Refusal):
+            return refuse(event, source, planned)
+        plans.remember(key, planned)
+        known = planned
+    actor, recipient = known.persons
+    state = said(conversation or begin(event.conversation, (actor.id, recipient.id)))
+    return Decision(
+        outcome="routed",
+        conversation=event.conversation,
+        position=state.last,
+        actor=actor.id,
+        packed=known.packed,
+        state=state,
+    )
+
+
+def _planned(
+    event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
+) -> Known | Refusal:
+    """The plan of a message, or why it is refused: a function of who is named and who they are."""
+    if rail_of(event.actor) != source:
+        return Refusal.NOT_YOUR_RAIL
+    actor = party(event.actor, source, people)
+    recipient = party(event.to[0], source, people) if len(event.to) == 1 else None
+    if actor is None or recipient is None:
+        return Refusal.UNKNOWN_RECIPIENT
+    before = plans.get((source, event.conversation, event.actor, event.to))
+    if before is not None and before.persons[0] is actor and before.persons[1] is recipient:
+        return msgspec.structs.replace(before, stamp=people.stamp)
+    persons = (actor, recipient)
+    if refusal := _objection(event, source, conversation, persons, people):
+        return refusal
+    packed = pack(plan(source, "post", actor, persons, plans.capabilities))
+    return Known(persons=persons, stamp=people.stamp, packed=packed)
+
+
+def _objection(
+    event: Message, source: str, conversation: Conversation | None, persons: tuple[Person, Person], people: Lookup
+) -> Refusal | None:
+    actor, recipient = persons
+    if not may_act(actor, as_handle(event.actor)):
+        return Refusal.UNKNOWN_ACCOUNT
+    if actor.id == recipient.id:
+        return Refusal.ONESELF
+    if not _theirs(event, conversation, persons, people):
+        return Refusal.WRONG_CONVERSATION
+    if apart(actor, recipient, people) or not reached(source, recipient):
+        return Refusal.RECIPIENT_UNAVAILABLE
+    return None
+
+
+def _theirs(event: Message, conversation: Conversation | None, persons: tuple[Person, Person], people: Lookup) -> bool:
+    """Whether the conversation is that of these two, under today's ids or those from before a link.
+
+    Older conversations go on as they are: one begun already is judged by its members as they are today; one that is
+    only named by a bridge that has not yet heard of a link, by the ids its persons had before.
+    """
+    one, other = persons
+    if direct_conversation_id(one.id, other.id) == event.conversation:
+        return True
+    if conversation is not None:
+        today = {known.id for member in conversation.members if (known := people.person(member)) is not None}
+        if today == {one.id, other.id}:
+            return True
+    return any(
+        direct_conversation_id(former, latter) == event.conversation
+        for former in _former_ids(one, event.actor)
+        for latter in _former_ids(other, event.to[0])
+    )
+
+
+def _former_ids(person: Person, named: Party) -> tuple[PersonId, ...]:
+    before = [person.id, *(person_id(account.handle) for account in person.accounts)]
+    if is_person(named):
+        before.append(as_person(named))
+    return tuple(dict.fromkeys(before))
+
+
+def _receipt(event: Receipt, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+    if rail_of(event.actor) != source:
+        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
+    if conversation is None:
+        return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
+    actor = party(event.actor, source, people)
+    if actor is None or not may_act(actor, as_handle(event.actor)):
+        return refuse(event, source, Refusal.NOT_A_MEMBER)
+    members = _members(conversation, actor, people)
+    if not any(member is actor for member in members):
+        return refuse(event, source, Refusal.NOT_A_MEMBER)
+    state = heard(conversation, actor.id, event.status, event.position)
+    changed = state is not conversation
+    return Decision(
+        outcome="routed" if changed else "unchanged",
+        conversation=event.conversation,
+        position=max(0, min(event.position, conversation.last)),
+        actor=actor.id,
+        packed=_receipt_plan(event, actor, members, people, plans) if changed else NOWHERE,
+        state=state if changed else None,
+    )
+
+
+def _members(conversation: Conversation, actor: Person, people: Lookup) -> tuple[Person, ...]:
+    """The members today, each once. One who was never introduced (a stranger on a rail) is known by id alone."""
+    members = {}
+    for member in conversation.members:
+        person = people.person(member) or Person(id=member, name="")
+        members[person.id] = actor if person.id == actor.id else person
+    return tuple(members.values())
+
+
+def _receipt_plan(event: Receipt, actor: Person, members: tuple[Person, ...], people: Lookup, plans: Plans) -> Packed:
+    """Legs of a receipt: others are told nothing by somebody who is apart from them, but one's own rails agree."""
+    source = rail_of(event.actor)
+    key = (source, event.conversation, event.actor, event.status)
+    known = plans.get(key)
+    if known is not None and len(known.persons) == len(members) + 1 and all(map(is_, known.persons, (actor, *members))):
+        return known.packed
+    told = tuple(one for one in members if one.id == actor.id or not apart(actor, one, people))
+    made = plan(source, event.status, actor, told, plans.capabilities)
+    packed = pack(msgspec.structs.replace(made, seats=tuple(map(seat, members))))
+    plans.remember(key, Known(persons=(actor, *members), stamp=people.stamp, packed=packed))
+    return packed
+
+
+def _results(event: Results) -> Decision:
+    """Nothing to decide, but whoever sent what failed is told."""
+    legs = {
+        RailName(result.origin): Leg(act="fail", why=result.why)
+        for result in event.results
+        if result.status == "failed" and result.origin not in ("", OPERATOR)
+    }
+    return Decision(outcome="noted", packed=pack(Plan(legs=legs)) if legs else NOWHERE)
+
+
+def _people(event: PeopleEvent, source: str, people: Lookup, plans: Plans) -> Decision:
+    decided = decide_people(event, source, people, plans.capabilities)
+    if decided.refusal is not None:
+        return refuse(event, source, decided.refusal)
+    return Decision(
+        outcome="people" if decided.persons else "unchanged",
+        actor=decided.actor,
+        packed=decided.packed,
+        people=decided.persons,
+    )

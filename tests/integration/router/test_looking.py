@@ -1,0 +1,131 @@
+"""Looking at the routing: the dry run, and the story of one message."""
+
+import pytest
+
+from bus.subjects import OPERATOR
+from router.explain import UnknownHandle, explain
+from router.trace import trace
+from schemas.events import Block, LegResult, Link, Prefer, Results
+from schemas.handles import Handle
+from schemas.ids import EventId, partition_of, person_id
+from tests.integration.conftest import PARTITIONS, Connect
+from tests.integration.router.conftest import StartRouter
+from tests.integration.router.scene import ALICE, BOB, CARLA, Scene, between, message, receipt
+from tests.must import eventually
+
+
+async def _people(scene: Scene) -> None:
+    """Alice on whatsapp, bob on messenger and (as carla was known there) instagram, which he prefers not to use."""
+    await scene.register(ALICE, BOB, CARLA)
+    await eventually(lambda: scene.expect(3))
+    await scene.publish(OPERATOR, Link(id=EventId("evt_link"), handles=(BOB, CARLA)))
+    await eventually(lambda: scene.expect(4))
+
+
+async def test_explaining_is_routing_without_doing_it(connect: Connect, start_router: StartRouter) -> None:
+    """Every leg and every account with its reason; nothing reaches the log."""
+    conn = await connect("operator")
+    scene = Scene(await connect("admin"))
+    await start_router()
+    await _people(scene)
+    await scene.publish(OPERATOR, Prefer(id=EventId("evt_p"), handle=BOB, never=("instagram",)))
+    before = len(await eventually(lambda: scene.expect(5)))
+
+    async def told() -> None:
+        found = await explain(conn, ALICE, CARLA)
+        assert found == {
+            "conversation": between(ALICE, BOB),
+            "partition": partition_of(between(ALICE, BOB), PARTITIONS),
+            "legs": [{"rail": "messenger", "why": "bob is here"}],
+            "accounts": [
+                {"handle": ALICE, "person": person_id(ALICE), "reached": True, "why": "written here"},
+                {"handle": BOB, "person": person_id(BOB), "reached": True, "why": "bob is here"},
+                {
+                    "handle": CARLA,
+                    "person": person_id(BOB),
+                    "reached": False,
+                    "why": "bob prefers not to be reached on instagram",
+                },
+            ],
+            "outcome": "routed",
+            "why": "",
+        }
+
+    await eventually(told)
+    assert len(await scene.entries()) == before
+    with pytest.raises(UnknownHandle, match="instagram:@nobody"):
+        await explain(conn, ALICE, Handle("instagram:@nobody"))
+
+
+async def test_a_refusal_is_explained(connect: Connect, start_router: StartRouter) -> None:
+    """With no legs, every account unreached, and words for the sender."""
+    scene = Scene(await connect("admin"))
+    await start_router()
+    await scene.register(ALICE, BOB)
+    await eventually(lambda: scene.expect(2))
+    await scene.publish("messenger", Block(id=EventId("evt_b"), actor=BOB, blocked=person_id(ALICE), on=True))
+
+    async def refused() -> None:
+        found = await explain(scene.conn, ALICE, BOB)
+        assert (found["outcome"], found["legs"]) == ("refused", [])
+        assert [account["reached"] for account in found["accounts"]] == [False, False]
+        assert "not available" in found["why"]
+
+    await eventually(refused)
+
+
+async def test_the_story_of_a_message(connect: Connect, start_router: StartRouter) -> None:
+    """By any of its names: queued, posted, read on all rails of who read it, and failed where it failed."""
+    conn = await connect("operator")
+    scene = Scene(await connect("admin"))
+    await start_router()
+    await _people(scene)
+    sent = message(ALICE, BOB, 1)
+    await scene.publish("whatsapp", sent)
+    await eventually(lambda: scene.expect(5))
+
+    async def statuses(any_id: str) -> dict[str, str]:
+        found = await trace(conn, any_id)
+        assert found is not None
+        return {leg["rail"]: leg["status"] for leg in found["legs"]}
+
+    assert await statuses(sent.native_id) == {"whatsapp": "posted", "messenger": "queued", "instagram": "queued"}
+    posted = LegResult(
+        event=sent.id, status="posted", origin="whatsapp", native_ids=("m_1", "m_2"), at_ms=7, lost=("bold",)
+    )
+    failed = LegResult(event=sent.id, status="failed", origin="whatsapp", attempts=3, why="account gone")
+    await scene.publish("messenger", Results(id=EventId("evt_r1"), results=(posted,)))
+    await scene.publish("instagram", Results(id=EventId("evt_r2"), results=(failed,)))
+    await eventually(lambda: scene.expect(7))
+    assert await statuses("m_2") == {"whatsapp": "posted", "messenger": "posted", "instagram": "failed"}
+    await scene.publish("messenger", receipt(BOB, ALICE, 1))
+    await eventually(lambda: scene.expect(8))
+    found = await trace(conn, sent.id)
+    assert found is not None
+    legs = {leg.pop("rail"): leg for leg in found["legs"]}
+    assert (legs["whatsapp"]["why"], legs["whatsapp"]["native_ids"]) == ("written here", (sent.native_id,))
+    assert (legs["messenger"]["status"], legs["messenger"]["lost"]) == ("read", ("bold",))
+    assert (legs["instagram"]["status"], legs["instagram"]["why"], legs["instagram"]["attempts"]) == (
+        "failed",
+        "account gone",
+        3,
+    )
+    assert (found["position"], found["from"], found["conversation"]) == (1, ALICE, between(ALICE, BOB))
+    assert found["markers"] == [{"person": person_id(BOB), "delivered": 1, "read": 1}]
+    assert found["routed_at_ms"] > 0
+    assert await trace(conn, "nobody-knows-this") is None
+
+
+async def test_the_story_of_a_refused_message(connect: Connect, start_router: StartRouter) -> None:
+    """It failed where it was written, and the words say why."""
+    scene = Scene(await connect("admin"))
+    await start_router()
+    await scene.register(ALICE)
+    await eventually(lambda: scene.expect(1))
+    sent = message(ALICE, BOB, 1)
+    await scene.publish("whatsapp", sent)
+    await eventually(lambda: scene.expect(2))
+    found = await trace(scene.conn, sent.id)
+    assert found is not None
+    assert [(leg["rail"], leg["status"]) for leg in found["legs"]] == [("whatsapp", "failed")]
+    assert found["legs"][0]["why"].startswith("Nobody on the federation has this address")

@@ -1,0 +1,193 @@
+"""Properties of the router's core: total, gapless, convergent, and never telling the wrong rail."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.core.conversation import apply, begin, heard, said
+from router.core.fanout import Plans, plan
+from router.core.route import entry
+from schemas.codec import decode_event, decode_legs, encode
+from schemas.events import AnyEvent, Receipt
+from schemas.handles import rail_of
+from schemas.ids import OPERATOR, ConversationId, EventId, PersonId, RailName
+from schemas.log import Conversation, Entry
+from schemas.people import Account, Person, Preferences
+from tests.unit.router.town import ALICE, BOB, CARLA, EVERYTHING, Town, message, receipt
+
+RAILS = ("whatsapp", "messenger", "instagram")
+sources = st.sampled_from((*RAILS, OPERATOR))
+parties = st.one_of(
+    st.sampled_from([*ALICE.handles(), *BOB.handles(), *CARLA.handles(), ALICE.id, BOB.id, CARLA.id]),
+    st.sampled_from(["", "per_", "per_x", "whatsapp:+39333999", "whatsapp:", ":", "instagram:@nobody"]),
+    st.text(max_size=8),
+)
+conversations = st.one_of(
+    st.sampled_from([message().conversation, message(to=CARLA.id).conversation, ""]), st.text(max_size=5)
+)
+numbers = st.one_of(st.integers(-3, 12), st.integers(-(2**63), 2**64 - 1))
+
+
+def _all(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"id": st.text(max_size=6), "conversation": conversations, "actor": parties, **fields})
+
+
+events = st.one_of(
+    _all(
+        kind=st.just("message"),
+        to=st.lists(parties, max_size=3),
+        content=st.fixed_dictionaries({"type": st.just("text"), "body": st.text(max_size=9)}),
+    ),
+    _all(kind=st.just("receipt"), status=st.sampled_from(["delivered", "read"]), position=numbers),
+    _all(
+        kind=st.just("results"),
+        results=st.lists(
+            st.fixed_dictionaries(
+                {
+                    "event": st.text(max_size=5),
+                    "status": st.sampled_from(["posted", "failed", "skipped"]),
+                    "origin": st.one_of(sources, st.text(max_size=4)),
+                }
+            ),
+            max_size=4,
+        ),
+    ),
+    _all(kind=st.just("account"), name=st.text(max_size=5), account_kind=st.sampled_from(["person", "business"])),
+    _all(kind=st.just("block"), blocked=parties, on=st.booleans()),
+    _all(kind=st.just("link"), handles=st.tuples(parties, parties)),
+    _all(kind=st.just("unlink"), handle=parties),
+    _all(
+        kind=st.just("prefer"),
+        handle=parties,
+        receipts=st.one_of(st.none(), st.booleans()),
+        never=st.one_of(st.none(), st.lists(st.sampled_from(RAILS), max_size=3)),
+    ),
+)
+
+
+def _decoded(fields: dict[str, Any]) -> AnyEvent:
+    return decode_event(encode(fields))
+
+
+def _holders(town: Town) -> dict[str, str]:
+    """Handle -> the person who has it, over everybody of the town."""
+    handles = [*ALICE.handles(), *BOB.handles(), *CARLA.handles()]
+    return {handle: town.whose(handle).id for handle in handles}
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(events, sources), max_size=25))
+def test_whatever_decodes_is_decided_and_the_log_says_the_same(history: list[tuple[dict[str, Any], str]]) -> None:
+    """Never an exception; positions 1..n without gaps; folding the log gives the states that deciding gave."""
+    town, folded = Town(), dict[str, Conversation | None]()
+    given_out: dict[str, list[int]] = {}
+    for fields, source in history:
+        event = _decoded(fields)
+        decision = town.route(event, source)
+        written = entry(decision, event, source=source, raw=encode(event))
+        read_back = msgspec.msgpack.decode(encode(written), type=Entry)
+        after = apply(folded.get(event.conversation), read_back)
+        if after is not None:
+            folded[event.conversation] = after
+        if written.kind == "message" and written.outcome == "routed":
+            given_out.setdefault(event.conversation, []).append(written.position)
+        else:
+            assert written.kind == "receipt" or written.position == 0
+        acts = {leg.act for leg in decode_legs(written.legs).values()}
+        assert source not in decode_legs(written.legs) or acts == {"fail"}
+    assert folded == town.conversations
+    assert all(positions == list(range(1, len(positions) + 1)) for positions in given_out.values())
+    for handle, holder in _holders(town).items():
+        assert [account.handle for account in town.person(PersonId(holder)).accounts].count(handle) == 1  # type: ignore[arg-type]
+
+
+moves = st.lists(
+    st.tuples(st.sampled_from([ALICE.id, BOB.id]), st.sampled_from(["delivered", "read"]), st.integers(-2, 30)),
+    max_size=12,
+)
+
+
+@given(moves, st.randoms(use_true_random=False), st.integers(0, 20))
+def test_markers_converge_in_any_order_and_repetition(history: list[Any], random: Any, length: int) -> None:
+    """Two rails that hear the same receipts, shuffled and doubled, agree, and nobody has read what was not said."""
+    conversation = begin(ConversationId("con_x"), (ALICE.id, BOB.id))
+    for _ in range(length):
+        conversation = said(conversation)
+    shuffled = [*history, *history]
+    random.shuffle(shuffled)
+    one = other = conversation
+    for person, kind, position in history:
+        one = heard(one, person, kind, position)
+    for person, kind, position in shuffled:
+        other = heard(other, person, kind, position)
+    assert one == other
+    assert all(marker.read <= marker.delivered <= length for marker in one.markers.values())
+
+
+accounts = st.lists(
+    st.builds(
+        lambda rail, number, state: Account(handle=f"{rail}:{number}", name="x", state=state),  # type: ignore[arg-type]
+        st.sampled_from(RAILS),
+        st.integers(0, 3),
+        st.sampled_from(["verified", "verified", "suspended", "proposed", "unlinked"]),
+    ),
+    max_size=4,
+    unique_by=lambda account: account.handle,
+)
+everybody = st.builds(
+    lambda accounts, receipts, never: (accounts, Preferences(receipts=receipts, never=tuple(map(RailName, never)))),
+    accounts,
+    st.booleans(),
+    st.lists(st.sampled_from(RAILS), max_size=2),
+)
+
+
+@given(
+    st.lists(everybody, min_size=1, max_size=4),
+    st.sampled_from(RAILS),
+    st.sampled_from(["post", "read", "delivered", "block"]),
+)
+def test_a_plan_goes_only_where_somebody_is_and_never_back(drawn: list[Any], source: str, act: Any) -> None:
+    """Never the origin, only rails where somebody is and does not mind; every other account is named."""
+    members = tuple(
+        Person(id=PersonId(f"per_{n}"), name=f"n{n}", accounts=tuple(accounts), preferences=preferences)
+        for n, (accounts, preferences) in enumerate(drawn)
+    )
+    made = plan(source, act, members[0], members, EVERYTHING)
+    assert source not in made.legs
+    there = {
+        rail
+        for m in members
+        for rail in m.rails()
+        if rail not in m.preferences.never or (act == "block" and m is members[0])
+    }
+    assert set(made.legs) <= there
+    if act == "post":
+        assert set(made.legs) == there - {source}
+        silent = {
+            a.handle
+            for m in members
+            for a in m.accounts
+            if rail_of(a.handle) != source and (a.state != "verified" or rail_of(a.handle) in m.preferences.never)
+        }
+        assert silent <= set(made.unreached)
+    if act == "read" and not members[0].preferences.receipts:
+        assert all(leg.private and rail in members[0].rails() for rail, leg in made.legs.items())
+    for seated, member in zip(made.seats, members, strict=True):
+        assert not {rail_of(handle) for handle in seated.handles} & set(member.preferences.never)
+
+
+def test_a_remembered_plan_is_the_plan_made_anew() -> None:
+    """The memory of plans changes no decision."""
+    warm, cold = Town(), Town()
+    for number, (source, event) in enumerate(
+        [("whatsapp", message()), ("instagram", receipt()), ("whatsapp", message())]
+    ):
+        for turn in range(3):
+            again = msgspec.structs.replace(event, id=EventId(f"evt_{number}_{turn}"))
+            if isinstance(again, Receipt):
+                again = msgspec.structs.replace(again, position=turn)
+            cold.plans = Plans(capabilities=EVERYTHING)
+            assert warm.route(again, source) == cold.route(again, source)
