@@ -1,0 +1,1 @@
+"""Bridges: the only code that knows a rail's ids and wire format. One runtime (`bridges.kit`), one file a rail."""

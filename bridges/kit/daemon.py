@@ -1,0 +1,367 @@
+"""One rail's bridge: wired, started, kept going. Called by `trinario bridge run` and `trinario up`.
+
+It starts whether or not the bus and the rail are there: the port answers at once (webhooks with 503 until the bus is
+there), and the rest follows as it can. Killed at any point, it goes on from its SQLite file.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import structlog
+from aiohttp import web
+
+from bridges.kit import extension, idmap, reports
+from bridges.kit.accounts import Accounts
+from bridges.kit.contract import Translator
+from bridges.kit.intake import Intake
+from bridges.kit.logreader import LogReader
+from bridges.kit.orders import OrderTeller
+from bridges.kit.outbox import AWAY, Outbox
+from bridges.kit.outlet import DEADLINE_S, Outlet
+from bridges.kit.people import People
+from bridges.kit.rail import RailAway, RailClient, Unanswered
+from bridges.kit.resolve import Resolver
+from bus import topology
+from bus.config import BridgeSettings, ConfigurationError, RailSettings, Settings
+from bus.connection import ApiError, Connection
+from bus.health import HealthServer
+from bus.keys import bridge_role, ensure_keys
+from bus.kv import Bucket
+from bus.publish import Publisher
+from bus.runtime import until_closed
+from bus.sqlite import Store
+from bus.subjects import RAILS
+from schemas.codec import encode
+from schemas.ids import RailName
+
+_log = structlog.get_logger(__name__)
+
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+SCHEMA_VERSION = 1
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+SUBSCRIBE_AGAIN_S = 30.0
+READY_WITHIN_S = 20.0
+CALL_WITHIN_S = 30.0
+
+Ready = Callable[[dict[str, Any]], None]
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Routes:
+    """The bridge's routes, before and after there is somebody behind them."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def use(self, **handlers: Handler) -> None:
+        """From now on these answer."""
+        self._handlers = handlers
+
+    def all(self) -> list[web.RouteDef]:
+        """For the `HealthServer`."""
+        return [
+            web.post("/webhook", self._by("webhook")),
+            web.get("/webhook", self._by("handshake")),
+            web.post("/resolve", self._by("resolve")),
+        ]
+
+    def _by(self, name: str) -> Handler:
+        async def handle(request: web.Request) -> web.Response:
+            handler = self._handlers.get(name)
+            if handler is None:
+                return web.Response(status=503, text="The bridge is starting; the bus is not there yet.\n")
+            return await handler(request)
+
+        return handle
+
+
+class Bridge:
+    """The parts of a running bridge, and how it is doing."""
+
+    def __init__(
+        self,
+        *,
+        translator: Translator,
+        conn: Connection,
+        store: Store,
+        client: RailClient,
+        partner_secret: str,
+        partitions: int,
+        deadline_s: float,
+    ) -> None:
+        rail = translator.rail
+        self.rail, self._translator, self._conn, self._store, self._client = rail, translator, conn, store, client
+        self.verify_token = secrets.token_urlsafe(24)
+        self.people = People(conn=conn)
+        self.accounts = Accounts(rail=rail, store=store, client=client, people=self.people)
+        self.publisher = Publisher(conn)
+        self.outbox = Outbox(rail=rail, partitions=partitions, store=store, conn=conn, publisher=self.publisher)
+        self.results = reports.ResultsCourier(rail=rail, store=store, outbox=self.outbox)
+        self.orders = OrderTeller(translator=translator, client=client, store=store)
+        self.outlet = Outlet(
+            translator=translator,
+            client=client,
+            store=store,
+            outbox=self.outbox,
+            accounts=self.accounts,
+            results=self.results,
+            partitions=partitions,
+            now_ms=now_ms,
+            deadline_s=deadline_s,
+        )
+        self.log = LogReader(
+            rail=rail,
+            conn=conn,
+            store=store,
+            outbox=self.outbox,
+            people=self.people,
+            on_taken=self._on_taken,
+            now_ms=now_ms,
+        )
+        self.intake = Intake(
+            translator=translator,
+            secrets=(partner_secret,),
+            verify_token=self.verify_token,
+            partitions=partitions,
+            store=store,
+            outbox=self.outbox,
+            accounts_=self.accounts,
+            results=self.results,
+            now_ms=now_ms,
+        )
+        self.resolver = Resolver(rail=rail, secrets=(partner_secret,), accounts=self.accounts, people=self.people)
+        self.subscribed = asyncio.Event()
+        self.dead = 0
+
+    def _on_taken(self, legs: int) -> None:
+        self.outlet.legs_added(legs)
+        self.orders.wake()
+
+    def state(self) -> str:
+        """`starting`, `connected`, `degraded` or `bad_credentials`."""
+        if self.outlet.trouble == "bad_credentials":
+            return "bad_credentials"
+        if not self.subscribed.is_set():
+            return "starting"
+        return "connected" if self._conn.is_connected and not self.outlet.trouble else "degraded"
+
+    def status(self) -> dict[str, Any]:
+        """What ``/status`` shows."""
+        return {
+            "rail": self.rail,
+            "state": self.state(),
+            "pending": self.outlet.pending + self.outbox.pending,
+            "legs": self.outlet.pending,
+            "outbox": self.outbox.pending,
+            "lag_ms": self.outlet.lag_ms(),
+            "dead": self.dead,
+            "log_cursor": self.log.cursor,
+        }
+
+    async def run(self, *, callback: str) -> None:
+        """Until cancelled, or until something breaks that only a new start repairs."""
+        await self.outlet.count()
+        async with asyncio.TaskGroup() as tasks:
+            for part in (
+                self.people.watch(),
+                self.outbox.run(),
+                self.results.run(),
+                self.orders.run(),
+                self.outlet.run(),
+                self.log.run(),
+                self._stay_subscribed(callback),
+                self._tell_capabilities(),
+                self._count_dead(),
+                until_closed(self._conn),
+            ):
+                tasks.create_task(part)
+
+    # --- the rail ---
+
+    async def _stay_subscribed(self, callback: str) -> None:
+        """Subscribe, and again now and then (a rail may start anew, too); take over the list of accounts once."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                if await self._subscribe(callback):
+                    if not self.subscribed.is_set():
+                        await self._list_accounts()
+                    self.subscribed.set()
+                    pause_s = SUBSCRIBE_AGAIN_S
+            except (RailAway, Unanswered, msgspec.DecodeError) as error:
+                _log.warning("rail.unreachable", rail=self.rail, reason=type(error).__name__)
+            await asyncio.sleep(pause_s)
+            pause_s = SUBSCRIBE_AGAIN_S if self.subscribed.is_set() else min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _subscribe(self, callback: str) -> bool:
+        answer = await self._client.ask(
+            extension.subscription(
+                callback_url=f"{callback}/webhook",
+                verify_token=self.verify_token,
+                resolve_url=f"{callback}/resolve",
+            )
+        )
+        if answer.status != 200:
+            verdict = self._translator.judge(answer.status, answer.body)
+            _log.error("subscription.refused", rail=self.rail, status=answer.status, reason=verdict.text)
+            self.outlet.trouble = "bad_credentials" if verdict.outcome == "bad_credentials" else "refused"
+            return False
+        if self.outlet.trouble in ("bad_credentials", "refused"):
+            self.outlet.trouble = ""
+        return True
+
+    async def _list_accounts(self) -> None:
+        """Publish whoever the federation has not heard of under this name."""
+        after: str | None = ""
+        while after is not None:
+            page = extension.read_accounts((await self._client.ask(extension.accounts(after))).body)
+            await self._store.write(
+                partial(reports.report_accounts, outbox=self.outbox, rail=self.rail, found=page.accounts)
+            )
+            self.outbox.wake()
+            after = page.next
+
+    # --- the bus ---
+
+    async def _tell_capabilities(self) -> None:
+        """Once the bus takes it; the router does without until then."""
+        while True:
+            try:
+                await Bucket(self._conn, RAILS).put(self.rail, encode(self._translator.capabilities))
+            except (ApiError, *AWAY) as error:
+                _log.warning("capabilities.not_told", rail=self.rail, reason=str(error))
+                await asyncio.sleep(LONGEST_PAUSE_S)
+            else:
+                return
+
+    async def _count_dead(self) -> None:
+        while True:
+            self.dead = await self._store.write(lambda tx: idmap.get_state(tx, "dead"))
+            await asyncio.sleep(1)
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+async def run(settings: Settings, *, translator: Translator, ready: Ready, deadline_s: float = DEADLINE_S) -> None:
+    """Run a rail's bridge until cancelled. `ready` is called with ``{"name", "rail", "url"}`` once it serves.
+
+    Raises `ConfigurationError`, `AddressTaken`, `StoreError`, `TopologyError`.
+    """
+    rail = translator.rail
+    theirs, ours = _rail_settings(settings, rail)
+    routes, running = Routes(), list[Bridge]()
+    async with AsyncExitStack() as stack:
+        health = _health(rail, ours, routes, running)
+        await health.start()
+        stack.push_async_callback(health.stop)
+        conn = await _connect(settings, rail)
+        stack.push_async_callback(conn.close)
+        await topology.check(conn, partitions=settings.router.partitions)
+        bridge = await _build(stack, settings, theirs, translator=translator, conn=conn, deadline_s=deadline_s)
+        routes.use(webhook=bridge.intake.webhook, handshake=bridge.intake.handshake, resolve=bridge.resolver.resolve)
+        running.append(bridge)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(bridge.run(callback=ours.url or health.url))
+                await _soon(bridge.subscribed)
+                _log.info("bridge.started", rail=rail, state=bridge.state())
+                ready({"name": f"bridge-{rail}", "rail": rail, "url": health.url})
+        finally:
+            # Nobody new comes in, who is in is told 503, and only then is what they stand on taken away.
+            routes.use()
+            await health.stop()
+
+
+async def _build(
+    stack: AsyncExitStack,
+    settings: Settings,
+    theirs: RailSettings,
+    *,
+    translator: Translator,
+    conn: Connection,
+    deadline_s: float,
+) -> Bridge:
+    path = _data(settings) / "bridges" / f"{translator.rail}.db"
+    store = await Store.open(path, schema_sql=SCHEMA, version=SCHEMA_VERSION)
+    stack.push_async_callback(store.close)
+    timeout = aiohttp.ClientTimeout(total=CALL_WITHIN_S, connect=5)
+    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+    return Bridge(
+        translator=translator,
+        conn=conn,
+        store=store,
+        client=RailClient(session=session, url=theirs.url or "", token=theirs.partner_token or ""),
+        partner_secret=theirs.partner_secret or "",
+        partitions=settings.router.partitions,
+        deadline_s=deadline_s,
+    )
+
+
+def _health(rail: RailName, ours: BridgeSettings, routes: Routes, running: list[Bridge]) -> HealthServer:
+    def status() -> dict[str, Any]:
+        return running[0].status() if running else _starting(rail)
+
+    return HealthServer(
+        name=f"bridge-{rail}",
+        port=ours.port,
+        ready=lambda: bool(running) and running[0].state() == "connected",
+        status=status,
+        metrics=lambda: {key: float(value) for key, value in status().items() if isinstance(value, int)},
+        routes=routes.all(),
+    )
+
+
+async def _soon(event: asyncio.Event) -> None:
+    """Wait for the rail, but not for ever: a bridge whose rail is away is up all the same."""
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+async def _connect(settings: Settings, rail: RailName) -> Connection:
+    url = settings.nats.url
+    if url is None:
+        raise ConfigurationError("nats.url is not set. Name the bus, or start everything with `trinario up`.")
+    role = bridge_role(rail)
+    key = ensure_keys(_data(settings) / "keys", [role])[role]
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await Connection.open(url=url, seed=key.seed, name=role, role=role)
+        except AWAY as error:
+            _log.warning("bus.unreachable", rail=rail, reason=str(error))
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+def _data(settings: Settings) -> Path:
+    if settings.data is None:
+        raise ConfigurationError("data is not set. Name the data folder (`--data`, TRINARIO_DATA).")
+    return settings.data
+
+
+def _rail_settings(settings: Settings, rail: RailName) -> tuple[RailSettings, BridgeSettings]:
+    found, ours = settings.rails.get(rail), settings.bridges.get(rail)
+    if found is None or ours is None:
+        raise ConfigurationError(f"rails.{rail} and bridges.{rail} are not set. Name the rail's url and credentials.")
+    for name in ("url", "partner_token", "partner_secret"):
+        if not getattr(found, name):
+            raise ConfigurationError(f"rails.{rail}.{name} is not set. The rail's operator knows it.")
+    return found, ours
+
+
+def _starting(rail: RailName) -> dict[str, Any]:
+    return {"rail": rail, "state": "starting", "pending": 0, "lag_ms": 0, "dead": 0}

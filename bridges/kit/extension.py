@@ -1,0 +1,204 @@
+"""The federation extension of docs/rail-api.md: calls and webhooks that are the same on every bundled rail. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from bridges.kit import tolerant
+from bridges.kit.contract import Call, Native, NativeAccount, NativeBlock
+
+BASE = "/v1.0/federation"
+
+BATCH_MOST = 200
+"""Calls in one batch, at most."""
+
+PAGE = 500
+
+
+class _Account(msgspec.Struct, frozen=True):
+    id: str
+    handle: str
+    name: str
+    kind: Literal["person", "business", "ghost"]
+    federated: bool = True
+    key: str = ""
+
+
+class _Block(msgspec.Struct, frozen=True):
+    blocker: str
+    blocked: str
+    on: bool
+
+
+class _Change(msgspec.Struct, frozen=True):
+    field: str
+    value: msgspec.Raw
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    changes: list[msgspec.Raw]
+    time: int = 0
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    entry: list[msgspec.Raw] = []
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    object: str = ""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some accounts, and where to go on (None: that was all)."""
+
+    accounts: list[NativeAccount]
+    next: str | None
+
+
+class _Page(msgspec.Struct, frozen=True):
+    accounts: list[_Account] = []
+    next: str | None = None
+
+
+class _Response(msgspec.Struct, frozen=True):
+    status: int
+    body: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Responses(msgspec.Struct, frozen=True):
+    responses: list[_Response]
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the rail asks at the resolve URL: who has this address? `requester`: native id of who wants to write."""
+
+    address: str
+    requester: str
+
+
+_kinds = msgspec.json.Decoder(_Kind)
+_envelopes = msgspec.json.Decoder(_Envelope)
+_entries = msgspec.json.Decoder(_Entry)
+_changes = msgspec.json.Decoder(_Change)
+_accounts = msgspec.json.Decoder(_Account)
+_blocks = msgspec.json.Decoder(_Block)
+_pages = msgspec.json.Decoder(_Page)
+_responses = msgspec.json.Decoder(_Responses)
+questions = msgspec.json.Decoder(Question)
+
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+def concerns(body: bytes) -> bool:
+    """Whether a webhook is one of ours (``"object": "federation"``) and not the platform's."""
+    try:
+        return _kinds.decode(body).object == "federation"
+    except tolerant.UNREADABLE:
+        return False
+
+
+def read_webhook(body: bytes) -> list[Native]:
+    """A webhook with ``"object": "federation"`` -> accounts and blocks. Fields of a newer rail are ignored."""
+    return tolerant.whole(_envelopes, body, lambda envelope: tolerant.each(_entries, envelope.entry, _read_entry))
+
+
+def _read_entry(entry: _Entry) -> Iterable[Native]:
+    return tolerant.each(_changes, entry.changes, lambda change: _read_change(change, entry.time))
+
+
+def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
+    if change.field == "accounts":
+        yield _native(_accounts.decode(change.value))
+    elif change.field == "blocks":
+        block = _blocks.decode(change.value)
+        yield NativeBlock(blocker=block.blocker, blocked=block.blocked, on=block.on, at_ms=at_ms)
+
+
+def _native(account: _Account) -> NativeAccount:
+    return NativeAccount(
+        native_id=account.id,
+        handle=account.handle,
+        name=account.name,
+        kind=account.kind,
+        federated=account.federated,
+        key=account.key,
+    )
+
+
+# --- calls -----------------------------------------------------------------------------------------------------------
+
+
+def subscription(*, callback_url: str, verify_token: str, resolve_url: str) -> Call:
+    """Ask the rail to tell us what happens."""
+    body = {"callback_url": callback_url, "verify_token": verify_token, "resolve_url": resolve_url}
+    return Call(method="POST", path=f"{BASE}/subscription", body=body)
+
+
+def accounts(after: str) -> Call:
+    """A page of the rail's accounts behind `after` (empty: the first)."""
+    return Call(method="GET", path=f"{BASE}/accounts?limit={PAGE}" + (f"&after={after}" if after else ""))
+
+
+def read_accounts(answer: bytes) -> Page:
+    """The answer to `accounts`. Raises `msgspec.DecodeError` for anything else."""
+    page = _pages.decode(answer)
+    return Page(accounts=[_native(account) for account in page.accounts], next=page.next)
+
+
+def account(native_id: str) -> Call:
+    """One account."""
+    return Call(method="GET", path=f"{BASE}/accounts/{native_id}")
+
+
+def read_account(answer: bytes) -> NativeAccount | None:
+    """The answer to `account` and `ghost`; None when it is none."""
+    try:
+        return _native(_accounts.decode(answer))
+    except tolerant.UNREADABLE:
+        return None
+
+
+def ghost(*, key: str, name: str, handle: str, aliases: Sequence[str]) -> Call:
+    """Make the ghost with that key, or bring it up to date."""
+    body = {"key": key, "name": name, "handle": handle, "aliases": list(aliases)}
+    return Call(method="POST", path=f"{BASE}/ghosts", body=body)
+
+
+def read(*, node: str, peer: str, up_to: str, private: bool) -> Call:
+    """`node` has read its thread with `peer` up to there."""
+    return Call(method="POST", path=f"{BASE}/{node}/read", body={"peer": peer, "up_to": up_to, "private": private})
+
+
+def delivered(*, node: str, peer: str, up_to: str) -> Call:
+    """`node` has got its thread with `peer` up to there."""
+    return Call(method="POST", path=f"{BASE}/{node}/delivered", body={"peer": peer, "up_to": up_to})
+
+
+def failure(*, native_id: str, code: str, message: str) -> Call:
+    """Show a message to its sender as failed."""
+    return Call(method="POST", path=f"{BASE}/failures", body={"native_id": native_id, "code": code, "message": message})
+
+
+def orders(ranks: Mapping[str, int]) -> Call:
+    """Tell the federation's order of messages that were written here."""
+    return Call(method="POST", path=f"{BASE}/orders", body={"orders": dict(ranks)})
+
+
+def block(*, blocker: str, blocked: str, on: bool) -> Call:
+    """A block made on another rail."""
+    return Call(method="POST", path=f"{BASE}/blocks", body={"blocker": blocker, "blocked": blocked, "on": on})
+
+
+def batch(calls: Sequence[Call]) -> Call:
+    """Up to `BATCH_MOST` calls as one."""
+    requests = [
+        {"method": call.method, "path": call.path, "headers": call.headers, "body": call.body} for call in calls
+    ]
+    return Call(method="POST", path=f"{BASE}/batch", body={"requests": requests})
+
+
+def read_batch(answer: bytes) -> list[tuple[int, bytes]]:
+    """The answer to `batch`: status and body of each. Raises `msgspec.DecodeError` for anything else."""
+    return [(response.status, bytes(response.body)) for response in _responses.decode(answer).responses]

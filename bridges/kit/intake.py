@@ -1,0 +1,308 @@
+"""Webhooks in: verify, translate, claim, publish, and only then say 200.
+
+What the answer means to the rail: 200, we have it for good; 401 and 400, it was not yours to send; 503, send it again
+(the bus, or the rail itself when it had to be asked, was away). Everything may come twice: a native id is claimed once.
+
+Two steps. First, what needs others (who is behind these accounts?), then one transaction, shared with other webhooks
+under load, that claims messages, turns receipts into positions, binds echoes, and puts the events into the outbox.
+"""
+
+import hashlib
+import hmac
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from sqlite3 import Connection as Transaction
+from typing import assert_never
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from bridges.kit import accounts, extension, idmap, receipts, reports
+from bridges.kit.accounts import Account, Accounts
+from bridges.kit.contract import (
+    Native,
+    NativeAccount,
+    NativeBlock,
+    NativeEcho,
+    NativeFailure,
+    NativeMessage,
+    NativeReceipt,
+    Translator,
+    Unreadable,
+)
+from bridges.kit.outbox import AWAY, Outbox
+from bridges.kit.rail import RailAway, Unanswered
+from bridges.kit.receipts import Place, Reach
+from bridges.kit.tolerant import UNREADABLE
+from bus.connection import ApiError
+from bus.sqlite import Store, StoreError
+from schemas.content import Text
+from schemas.errors import NotUnderstood
+from schemas.events import Block, LegResult, Message
+from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
+
+_log = structlog.get_logger(__name__)
+
+SIGNATURE = "X-Hub-Signature-256"
+
+NOT_NOW = (*AWAY, ApiError, RailAway, Unanswered, NotUnderstood, StoreError, sqlite3.OperationalError)
+"""What is answered with 503: bus, rail or disk are away, full or damaged."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A message and what had to be asked about it. Only its reply still needs the id map."""
+
+    native: NativeMessage
+    event: Message
+
+
+class KnownBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """A block in canonical terms."""
+
+    event: Block
+
+
+Claim = Known | KnownBlock | NativeAccount | NativeEcho | NativeReceipt | NativeFailure | Unreadable
+
+
+def is_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
+    """Whether the header is the HMAC-SHA256 of these very bytes with one of the secrets (two while one is replaced).
+
+    Compared as bytes: a header may hold anything, and `compare_digest` refuses text that is not ASCII.
+    """
+    given = header.encode("utf-8", "surrogateescape")
+    found = False
+    for secret in secrets:
+        digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        found |= hmac.compare_digest(b"sha256=" + digest.encode(), given)
+    return found
+
+
+class Intake:
+    """The webhook routes."""
+
+    def __init__(
+        self,
+        *,
+        translator: Translator,
+        secrets: Sequence[str],
+        verify_token: str,
+        partitions: int,
+        store: Store,
+        outbox: Outbox,
+        accounts_: Accounts,
+        results: reports.ResultsCourier,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._translator, self._rail = translator, translator.rail
+        self._secrets, self._verify_token = secrets, verify_token
+        self._partitions = partitions
+        self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
+        self._now_ms = now_ms
+
+    # --- HTTP ---
+
+    async def handshake(self, request: web.Request) -> web.Response:
+        """``GET /webhook``: the platform's verification; the challenge is sent back verbatim."""
+        query = request.query
+        token = query.get("hub.verify_token", "").encode("utf-8", "surrogatepass")
+        if query.get("hub.mode") == "subscribe" and hmac.compare_digest(token, self._verify_token.encode()):
+            return web.Response(text=query.get("hub.challenge", ""))
+        return web.Response(status=403, text="The verify token is not ours.\n")
+
+    async def webhook(self, request: web.Request) -> web.Response:
+        """``POST /webhook``."""
+        body = await request.read()
+        if not is_signed(body, request.headers.get(SIGNATURE, ""), self._secrets):
+            _log.warning("webhook.refused", rail=self._rail, reason="signature")
+            return web.Response(status=401, text=f"{SIGNATURE} does not fit the body.\n")
+        try:
+            msgspec.json.decode(body)
+        except UNREADABLE:
+            return web.Response(status=400, text="The body is not JSON.\n")
+        try:
+            await self.take(self.read(body))
+        except NOT_NOW as error:
+            _log.warning("webhook.put_off", rail=self._rail, reason=type(error).__name__)
+            return web.Response(status=503, text="Not now; send it again.\n")
+        return web.Response(text="ok\n")
+
+    # --- updates ---
+
+    def read(self, body: bytes) -> list[Native]:
+        """A webhook's updates, messages of one thread in the order of the rail's own time (a rail may swap them)."""
+        found = extension.read_webhook(body) if extension.concerns(body) else self._translator.read_webhook(body)
+        return in_order(found)
+
+    async def take(self, updates: Sequence[Native]) -> None:
+        """Claim updates and publish what they tell. Returns when the bus has it; raises one of `NOT_NOW`."""
+        known = await self._accounts.get_many(name for update in updates for name in _named(update))
+        claims = [await self._prepare(update, known) for update in updates]
+        if not claims:
+            return
+        event_ids = await self._store.write(lambda tx: self._claim(tx, claims))
+        self._results.wake()
+        await self._outbox.published(event_ids)
+
+    async def _prepare(self, update: Native, known: Mapping[str, Account]) -> Claim:
+        """What an update is in canonical terms, as far as that needs others than the id map."""
+        missing = [name for name in _named(update) if name not in known]
+        if missing:
+            return Unreadable(reason=f"no account {missing[0]} on {self._rail}", raw=msgspec.json.encode(update))
+        match update:
+            case NativeMessage():
+                return await self._know(update, known[update.author], known[update.recipient])
+            case NativeBlock():
+                return await self._know_block(update, known[update.blocker], known[update.blocked])
+            case _:
+                return update
+
+    async def _know(self, native: NativeMessage, author: Account, recipient: Account) -> Known:
+        conversation = direct_conversation_id(
+            await self._accounts.person_of(author), await self._accounts.person_of(recipient)
+        )
+        event = Message(
+            id=event_id(self._rail, "message", receipts.thread_of(native.author, native.recipient), native.native_id),
+            conversation=conversation,
+            actor=await self._accounts.party(author),
+            at_ms=native.at_ms,
+            to=(await self._accounts.party(recipient),),
+            content=Text(body=native.text),
+            native_id=native.native_id,
+        )
+        return Known(native=native, event=event)
+
+    async def _know_block(self, native: NativeBlock, blocker: Account, blocked: Account) -> KnownBlock:
+        party = await self._accounts.party(blocked)
+        name = reports.block_id(self._rail, blocker=blocker.handle, blocked=party, on=native.on, at_ms=native.at_ms)
+        return KnownBlock(event=Block(id=name, actor=blocker.handle, at_ms=native.at_ms, blocked=party, on=native.on))
+
+    # --- in the transaction ---
+
+    def _claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[str]:
+        """Everything that has to be on the bus before the rail is told 200."""
+        put: list[str] = []
+        reaches: list[Reach] = []
+        for claim in claims:
+            match claim:
+                case Known():
+                    put += self._claim_message(tx, claim)
+                case NativeEcho():
+                    reaches += self._bind_echo(tx, claim)
+                case NativeAccount():
+                    put += self._claim_account(tx, claim)
+                case KnownBlock(event=event):
+                    put.append(self._outbox.put(tx, event))
+                case NativeFailure():
+                    self._claim_failure(tx, claim)
+                case Unreadable():
+                    put.append(self._park(tx, claim))
+                case NativeReceipt():
+                    pass
+                case _:
+                    assert_never(claim)
+        # Receipts last: in one POST they may come before the messages and echoes that they are about.
+        for asked in receipts.collapse(claim for claim in claims if isinstance(claim, NativeReceipt)):
+            reaches += idmap.reach(tx, asked)
+        return put + reports.report_reaches(tx, self._outbox, self._rail, reaches)
+
+    def _claim_message(self, tx: Transaction, known: Known) -> list[str]:
+        native, event = known.native, known.event
+        claimed = idmap.by_native(tx, [native.native_id]).get(native.native_id)
+        if claimed is not None:
+            # Seen before, or our own. The bus may still be waiting for it.
+            return [claimed.event_id] if self._outbox.is_pending(tx, claimed.event_id) else []
+        if native.reply_to:
+            answered = idmap.by_native(tx, [native.reply_to]).get(native.reply_to)
+            if answered is not None:
+                event = msgspec.structs.replace(event, reply_to=EventId(answered.event_id))
+        idmap.bind(tx, [self._place(known)])
+        return [self._outbox.put(tx, event)]
+
+    def _place(self, known: Known) -> Place:
+        native, event = known.native, known.event
+        return Place(
+            native_id=native.native_id,
+            event_id=event.id,
+            part=0,
+            conversation=event.conversation,
+            position=None,
+            rank=None,
+            thread=receipts.thread_of(native.author, native.recipient),
+            author=native.author,
+            at_ms=native.at_ms,
+            source=self._rail,
+        )
+
+    def _bind_echo(self, tx: Transaction, echo: NativeEcho) -> list[Reach]:
+        """Our own post, perhaps before its answer. What we have not posted (any more) is nothing to us."""
+        name, _, part = echo.opaque.partition("#")
+        leg = tx.execute(
+            "SELECT conversation, position, rank, source FROM legs WHERE event_id = ? AND act = 'post'", (name,)
+        ).fetchone()
+        if leg is None or not (part or "0").isdecimal():
+            return []
+        place = Place(
+            native_id=echo.native_id,
+            event_id=name,
+            part=int(part or "0"),
+            conversation=ConversationId(leg[0]),
+            position=leg[1],
+            rank=leg[2],
+            thread=receipts.thread_of(echo.author, echo.peer),
+            author=echo.author,
+            at_ms=echo.at_ms,
+            source=leg[3],
+        )
+        idmap.bind(tx, [place])
+        return idmap.release(tx, [place])
+
+    def _claim_account(self, tx: Transaction, native: NativeAccount) -> list[str]:
+        account: Account = accounts.save(tx, native)
+        return reports.report_account(tx, self._outbox, self._rail, account)
+
+    def _claim_failure(self, tx: Transaction, failure: NativeFailure) -> None:
+        """The rail had accepted a post of ours and could not deliver it: the leg has failed after all."""
+        place = idmap.by_native(tx, [failure.native_id]).get(failure.native_id)
+        if place is None or place.source == self._rail:
+            return
+        result = LegResult(
+            event=EventId(place.event_id),
+            status="failed",
+            origin=place.source,
+            native_ids=(failure.native_id,),
+            at_ms=self._now_ms(),
+            why=f"{failure.text} ({failure.code})",
+        )
+        reports.queue_result(tx, result, partition_of(place.conversation, self._partitions))
+
+    def _park(self, tx: Transaction, unreadable: Unreadable) -> str:
+        _log.warning("update.parked", rail=self._rail, reason=unreadable.reason[:200])
+        return self._outbox.put_dead(tx, stage="intake", why=unreadable.reason, payload=unreadable.raw)
+
+
+def _named(update: Native) -> tuple[str, ...]:
+    """The accounts that have to be known before an update can be claimed."""
+    match update:
+        case NativeMessage():
+            return (update.author, update.recipient)
+        case NativeBlock():
+            return (update.blocker, update.blocked)
+        case NativeReceipt():
+            return (update.reader,)
+        case _:
+            return ()
+
+
+def in_order(updates: Sequence[Native]) -> list[Native]:
+    """The updates; the messages of each thread in the order of the rail's time, in the places they have together."""
+    threads: dict[str, list[NativeMessage]] = {}
+    for update in updates:
+        if isinstance(update, NativeMessage):
+            threads.setdefault(receipts.thread_of(update.author, update.recipient), []).append(update)
+    turns = {name: iter(sorted(found, key=lambda one: one.at_ms)) for name, found in threads.items()}
+    return [
+        next(turns[receipts.thread_of(one.author, one.recipient)]) if isinstance(one, NativeMessage) else one
+        for one in updates
+    ]

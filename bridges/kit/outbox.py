@@ -1,0 +1,300 @@
+"""Events on their way to the bus: claimed in SQLite, published in order, confirmed by the log.
+
+A row is put in the transaction that claims what it tells of; one task publishes rows in their order; the log reader
+deletes a row once the log has passed it. After any doubt (a restart, an unanswered publish) the stream is asked first
+which of the pending rows it has, because its own memory of ids ends some time.
+
+Several callers share a publish, and a transaction, when they come at once.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection as Transaction
+
+import msgspec
+import structlog
+
+from bridges.kit import idmap
+from bus import subjects
+from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected, TooLarge
+from bus.publish import BusUnavailable, Publisher
+from bus.sqlite import Store
+from bus.stored import read_range
+from schemas.codec import encode
+from schemas.events import AnyEvent, Message, Receipt
+from schemas.ids import PEOPLE_PARTITION, RailName, combined_event_id, digest, partition_of
+
+_log = structlog.get_logger(__name__)
+
+AWAY = (BusUnavailable, NotConnected, NoAnswer, NoResponder)
+"""What the bus raises when it cannot be reached; nothing is lost, and it is tried again."""
+
+BATCH = 500
+PATIENCE_S = 4.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+NO_PARTITION = -1
+"""Rows for DEAD: no log confirms them, so they go as soon as they are published."""
+
+
+class Dead(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept in DEAD (msgpack): what could not be understood or delivered, and why.
+
+    `payload`: an update as the rail sent it, or the event of a leg; `leg`: the row's `bridges.kit.logreader.Work`.
+    """
+
+    stage: str
+    rail: RailName
+    why: str
+    event_id: str
+    payload: bytes
+    leg: bytes = b""
+    at_ms: int = 0
+
+
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    event_id: str
+    subject: str
+    partition: int
+    payload: bytes
+    floor: int
+
+
+class _Waiter:
+    """Somebody who answers only when these events are on the bus."""
+
+    def __init__(self, event_ids: Iterable[str]) -> None:
+        self.left = set(event_ids)
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Outbox:
+    """The outbox of one rail's bridge. `run` publishes; everything else may be called at any time."""
+
+    def __init__(
+        self, *, rail: RailName, partitions: int, store: Store, conn: Connection, publisher: Publisher
+    ) -> None:
+        self._rail, self._partitions = rail, partitions
+        self._store, self._conn, self._publisher = store, conn, publisher
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._waiters: list[_Waiter] = []
+        self._floor = 0
+        self._in_doubt = True
+        self._closed = False
+        self.pending = 0
+        """Rows that the bus has not got, as of the last look."""
+
+    # --- inside transactions ---
+
+    def put(self, tx: Transaction, event: AnyEvent) -> str:
+        """Have an event published. Putting one twice is harmless. Its id."""
+        partition = (
+            partition_of(event.conversation, self._partitions)
+            if isinstance(event, Message | Receipt)
+            else PEOPLE_PARTITION
+        )
+        return self.put_into(tx, event, partition)
+
+    def put_into(self, tx: Transaction, event: AnyEvent, partition: int) -> str:
+        """`put` for an event whose partition its conversation does not tell."""
+        self._insert(tx, event.id, subjects.ingress(self._rail, partition), partition, encode(event))
+        return event.id
+
+    def put_dead(
+        self,
+        tx: Transaction,
+        *,
+        stage: str,
+        why: str,
+        payload: bytes,
+        event_id: str = "",
+        leg: bytes = b"",
+        at_ms: int = 0,
+    ) -> str:
+        """Have a dead letter kept; counted, too. The same one twice is one."""
+        dead = Dead(stage=stage, rail=self._rail, why=why, event_id=event_id, payload=payload, leg=leg, at_ms=at_ms)
+        name = combined_event_id("dead", (self._rail, stage, event_id, digest(payload.hex())))
+        if self._insert(tx, name, subjects.dead(stage, self._rail), NO_PARTITION, encode(dead)):
+            idmap.count_dead(tx)
+        return name
+
+    def _insert(self, tx: Transaction, event_id: str, subject: str, partition: int, payload: bytes) -> bool:
+        cursor = tx.execute(
+            "INSERT OR IGNORE INTO outbox (event_id, subject, partition, payload, floor) VALUES (?, ?, ?, ?, ?)",
+            (event_id, subject, partition, payload, self._floor),
+        )
+        return cursor.rowcount > 0
+
+    @staticmethod
+    def is_pending(tx: Transaction, event_id: str) -> bool:
+        """Whether the bus has still to get an event."""
+        row = tx.execute("SELECT 1 FROM outbox WHERE event_id = ? AND sequence IS NULL", (event_id,)).fetchone()
+        return row is not None
+
+    @staticmethod
+    def confirm(tx: Transaction, event_ids: Sequence[str]) -> None:
+        """The log has these events."""
+        tx.executemany("DELETE FROM outbox WHERE event_id = ?", [(event_id,) for event_id in event_ids])
+
+    @staticmethod
+    def confirm_up_to(tx: Transaction, *, partition: int, sequence: int) -> None:
+        """The log has everything of a partition up to an ingress sequence."""
+        tx.execute(
+            "DELETE FROM outbox WHERE partition = ? AND sequence IS NOT NULL AND sequence <= ?", (partition, sequence)
+        )
+
+    @staticmethod
+    def publish_again(tx: Transaction, *, partition: int) -> None:
+        """The ingress stream was rolled back: what the log has not confirmed may be gone from it."""
+        tx.execute("UPDATE outbox SET sequence = NULL, floor = 0 WHERE partition = ?", (partition,))
+
+    # --- outside ---
+
+    def wake(self, *, in_doubt: bool = False) -> None:
+        """There is something to publish. `in_doubt`: look in the stream first."""
+        self._in_doubt = self._in_doubt or in_doubt
+        self._wake.set()
+
+    async def published(self, event_ids: Iterable[str]) -> None:
+        """Wait until the bus has these events (or had them before). Raises `BusUnavailable` when it takes them not."""
+        waiter = _Waiter(event_ids)
+        if not waiter.left:
+            return
+        if self._closed:
+            raise BusUnavailable("The bridge is stopping.")
+        self._waiters.append(waiter)
+        self._wake.set()
+        try:
+            await waiter.future
+        finally:
+            self._waiters.remove(waiter)
+
+    async def run(self) -> None:
+        """Publish until cancelled; whoever waits then is told that the bus is away."""
+        self._floor = max(self._floor, await self._store.write(lambda tx: idmap.get_state(tx, "floor")))
+        try:
+            await self._publish_for_ever()
+        finally:
+            self._closed = True
+            self._fail_waiters("The bridge is stopping.")
+
+    async def _publish_for_ever(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._publish_all()
+                pause_s = FIRST_PAUSE_S
+            except (ApiError, *AWAY) as error:
+                _log.warning("outbox.publish_failed", rail=self._rail, reason=type(error).__name__)
+                self._in_doubt = True
+                self._fail_waiters(str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                self._wake.set()
+
+    async def _publish_all(self) -> None:
+        while True:
+            waiting = list(self._waiters)
+            rows = await self._store.write(_pending)
+            self.pending = len(rows)
+            if len(rows) < BATCH:
+                self._settle_others(waiting, rows)
+            if not rows:
+                self._in_doubt = False
+                return
+            if not self._conn.is_connected:
+                raise NotConnected("The bus is away.")
+            if self._in_doubt:
+                self._in_doubt = len(rows) == BATCH
+                rows = await self._without_stored(rows)
+            if rows:
+                await self._publish(rows)
+
+    async def _publish(self, rows: list[_Row]) -> None:
+        items = [(row.subject, row.payload, row.event_id) for row in rows]
+        try:
+            acks = await self._publisher.publish_many(items, within_s=PATIENCE_S)
+        except (TooLarge, ApiError) as error:
+            await self._publish_one_by_one(rows, error)
+            return
+        await self._mark([(row, ack.sequence) for row, ack in zip(rows, acks, strict=True)])
+
+    async def _publish_one_by_one(self, rows: list[_Row], error: Exception) -> None:
+        """One of them is refused for good: it must not stop the others."""
+        if len(rows) > 1:
+            for row in rows:
+                await self._publish([row])
+            return
+        refused = rows[0]
+        _log.error("event.refused", rail=self._rail, event_id=refused.event_id, reason=str(error))
+
+        def give_up(tx: Transaction) -> None:
+            tx.execute("DELETE FROM outbox WHERE id = ?", (refused.id,))
+            idmap.count_dead(tx)
+
+        await self._store.write(give_up)
+        self._settle([refused])
+
+    async def _without_stored(self, rows: list[_Row]) -> list[_Row]:
+        """Mark those of the rows that the stream has; the others."""
+        wanted = {row.event_id: row for row in rows if row.partition != NO_PARTITION}
+        stored: list[tuple[_Row, int]] = []
+        first = min((row.floor for row in wanted.values()), default=0) + 1
+        stream = subjects.ingress_stream(self._rail)
+        while wanted and (found := await read_range(self._conn, stream, first=first)):
+            for message in found:
+                row = wanted.pop(message.event_id or "", None)
+                if row is not None:
+                    stored.append((row, message.sequence))
+            first = found[-1].sequence + 1
+        if stored:
+            _log.info("outbox.found_stored", rail=self._rail, count=len(stored))
+            await self._mark(stored)
+        known = {row.id for row, _ in stored}
+        return [row for row in rows if row.id not in known]
+
+    async def _mark(self, published: list[tuple[_Row, int]]) -> None:
+        ingress = [(sequence, row.id) for row, sequence in published if row.partition != NO_PARTITION]
+        others = [(row.id,) for row, _ in published if row.partition == NO_PARTITION]
+        floor = max((sequence for sequence, _ in ingress), default=0)
+
+        def mark(tx: Transaction) -> None:
+            tx.executemany("UPDATE outbox SET sequence = ? WHERE id = ?", ingress)
+            tx.executemany("DELETE FROM outbox WHERE id = ?", others)
+            idmap.raise_state(tx, "floor", floor)
+
+        await self._store.write(mark)
+        self._floor = max(self._floor, floor)
+        self._settle(row for row, _ in published)
+
+    def _settle(self, rows: Iterable[_Row]) -> None:
+        done = {row.event_id for row in rows}
+        for waiter in self._waiters:
+            waiter.left -= done
+            if not waiter.left and not waiter.future.done():
+                waiter.future.set_result(None)
+
+    def _settle_others(self, waiting: Iterable[_Waiter], rows: Iterable[_Row]) -> None:
+        """Who waited before we looked, and whose events are not pending, waits for what has been published already."""
+        pending = {row.event_id for row in rows}
+        for waiter in waiting:
+            waiter.left &= pending
+            if not waiter.left and not waiter.future.done():
+                waiter.future.set_result(None)
+
+    def _fail_waiters(self, why: str) -> None:
+        for waiter in self._waiters:
+            if not waiter.future.done():
+                waiter.future.set_exception(BusUnavailable(why))
+
+
+def _pending(tx: Transaction) -> list[_Row]:
+    rows = tx.execute(
+        "SELECT id, event_id, subject, partition, payload, floor FROM outbox WHERE sequence IS NULL"
+        " ORDER BY id LIMIT ?",
+        (BATCH,),
+    ).fetchall()
+    return [_Row(**dict(zip(_Row.__struct_fields__, row, strict=True))) for row in rows]

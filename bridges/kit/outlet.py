@@ -1,0 +1,359 @@
+"""Calls out: legs in order within a conversation, conversations side by side.
+
+A lane is a conversation. Only its first leg is ever on its way, so nothing overtakes; a leg that has to wait holds up
+its own lane and no other. Whatever is ready when there is room goes out together: one call directly, several as one
+batch, so the batches grow with the load. What an answer changes is one transaction for the whole batch: native ids
+bound, leg gone, result queued. All is read from `legs`, so a restart goes on where the last transaction was.
+
+How it ends for a leg: done; or failed, by the rail's word or after the deadline: dead letter, and the sender is told.
+"""
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from sqlite3 import Connection as Transaction
+
+import msgspec
+import structlog
+
+from bridges.kit import acts, extension, idmap, reports
+from bridges.kit.accounts import Accounts, NoAccount
+from bridges.kit.acts import Finished, Impossible, LegRow, Missing, Sending, Step
+from bridges.kit.contract import Posted, Translator, Verdict
+from bridges.kit.outbox import AWAY, Outbox
+from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
+from bridges.kit.receipts import Place
+from bus.connection import ApiError
+from bus.sqlite import Store
+from schemas.errors import NotUnderstood
+from schemas.events import LegResult
+from schemas.ids import EventId, partition_of
+
+_log = structlog.get_logger(__name__)
+
+IN_FLIGHT = 4
+"""Batches under way at once."""
+
+MOST_LOADED, REFILL_BELOW = 4000, 2000
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+DEADLINE_S = 24 * 3600.0
+
+
+class _Leg:
+    """A leg in memory: its row, how many of its calls have succeeded since we started, and how often one did not."""
+
+    __slots__ = ("done", "retries", "row")
+
+    def __init__(self, row: LegRow) -> None:
+        self.row = row
+        self.retries = 0
+        self.done = 0
+
+
+class _Outcome(msgspec.Struct, kw_only=True):
+    """What became of a leg's step; written down in one transaction with those of the others."""
+
+    leg: _Leg
+    ends: bool = False
+    places: Sequence[Place] = ()
+    native_ids: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    failed: str = ""
+    wait_s: float = 0.0
+
+
+class Outlet:
+    """The lanes of one rail. `deadline_s`: how long a leg is tried."""
+
+    def __init__(
+        self,
+        *,
+        translator: Translator,
+        client: RailClient,
+        store: Store,
+        outbox: Outbox,
+        accounts: Accounts,
+        results: reports.ResultsCourier,
+        partitions: int,
+        now_ms: Callable[[], int],
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._translator, self._rail, self._client = translator, translator.rail, client
+        self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
+        self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
+        self._lanes: dict[str, deque[_Leg]] = {}
+        self._ready: deque[str] = deque()
+        self._waiting: list[tuple[float, str]] = []
+        self._loaded, self._last_id = 0, 0
+        self._more, self._wake = asyncio.Event(), asyncio.Event()
+        self._more.set()
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._paused_until_s, self._pause_s = 0.0, FIRST_PAUSE_S
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, protects nothing
+        self.pending = 0
+        """Legs that are not done."""
+        self.trouble = ""
+        """Why the whole rail is paused: `away`, `bad_credentials`; empty when it is not."""
+
+    def legs_added(self, count: int) -> None:
+        """The log reader has put legs into the table."""
+        self.pending += count
+        self._more.set()
+
+    def lag_ms(self) -> int:
+        """How long the oldest loaded leg has been waiting."""
+        oldest = min((lane[0].row.taken_at_ms for lane in self._lanes.values()), default=None)
+        return 0 if oldest is None else max(0, self._now_ms() - oldest)
+
+    async def count(self) -> None:
+        """Count what is left from before. Call it once, before anybody adds legs."""
+        self.pending = await self._store.write(lambda tx: int(tx.execute("SELECT count(*) FROM legs").fetchone()[0]))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._load())
+            while True:
+                await self._slots.acquire()
+                legs = await self._next()
+                tasks.create_task(self._handle(legs))
+
+    # --- lanes ---
+
+    async def _load(self) -> None:
+        """Legs from the table into their lanes, as long as there is room; the rest stays on disk."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._loaded < REFILL_BELOW:
+                rows = await self._store.write(self._rows)
+                for row in rows:
+                    self._enqueue(_Leg(row))
+                if len(rows) < MOST_LOADED - REFILL_BELOW:
+                    break
+
+    def _rows(self, tx: Transaction) -> list[LegRow]:
+        rows = tx.execute(
+            "SELECT id, lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms FROM legs"
+            " WHERE id > ? ORDER BY id LIMIT ?",
+            (self._last_id, MOST_LOADED - REFILL_BELOW),
+        ).fetchall()
+        return [LegRow(**dict(zip(LegRow.__struct_fields__, row, strict=True))) for row in rows]
+
+    def _enqueue(self, leg: _Leg) -> None:
+        self._last_id = leg.row.id
+        self._loaded += 1
+        lane = self._lanes.get(leg.row.lane)
+        if lane is not None:
+            lane.append(leg)
+            return
+        self._lanes[leg.row.lane] = deque([leg])
+        self._ready.append(leg.row.lane)
+        self._wake.set()
+
+    async def _next(self) -> list[_Leg]:
+        """The first legs of the lanes that are ready; waits until there is one and the rail is not paused."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            now_s = clock()
+            while self._waiting and self._waiting[0][0] <= now_s:
+                self._ready.append(heapq.heappop(self._waiting)[1])
+            if self._ready and now_s >= self._paused_until_s:
+                most = 1 if self.trouble else extension.BATCH_MOST
+                names = [self._ready.popleft() for _ in range(min(len(self._ready), most))]
+                return [self._lanes[name][0] for name in names]
+            until_s = self._paused_until_s if self._ready else self._waiting[0][0] if self._waiting else None
+            self._wake.clear()
+            try:
+                async with asyncio.timeout_at(until_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _release(self, outcome: _Outcome) -> None:
+        """The lane may go on: with its next leg, with this one again, or later."""
+        leg = outcome.leg
+        name = leg.row.lane
+        lane = self._lanes[name]
+        if outcome.ends:
+            lane.popleft()
+            self._loaded -= 1
+            self.pending -= 1
+            if self._loaded < min(REFILL_BELOW, self.pending):
+                self._more.set()
+            if not lane:
+                del self._lanes[name]
+                return
+        if outcome.wait_s > 0:
+            heapq.heappush(self._waiting, (asyncio.get_running_loop().time() + outcome.wait_s, name))
+        else:
+            self._ready.append(name)
+        self._wake.set()
+
+    # --- one batch ---
+
+    async def _handle(self, legs: list[_Leg]) -> None:
+        try:
+            steps = await self._store.write(lambda tx: [self._plan(tx, leg) for leg in legs])
+            outcomes = await self._make_accounts(legs, steps)
+            sending = [(leg, step) for leg, step in zip(legs, steps, strict=True) if isinstance(step, Sending)]
+            outcomes += [
+                self._without_call(leg, step)
+                for leg, step in zip(legs, steps, strict=True)
+                if isinstance(step, Finished | Impossible)
+            ]
+            if sending:
+                outcomes += await self._send(sending)
+            await self._settle(outcomes)
+        finally:
+            self._slots.release()
+        for outcome in outcomes:
+            self._release(outcome)
+
+    def _plan(self, tx: Transaction, leg: _Leg) -> Step:
+        try:
+            return acts.plan(tx, leg.row, self._translator, done=leg.done)
+        except (NotUnderstood, msgspec.DecodeError) as error:
+            return Impossible(why=f"not understood: {error}")
+
+    def _without_call(self, leg: _Leg, step: Finished | Impossible) -> _Outcome:
+        if isinstance(step, Finished):
+            return _Outcome(leg=leg, ends=True, native_ids=step.native_ids)
+        return _Outcome(leg=leg, ends=True, failed=step.why)
+
+    async def _make_accounts(self, legs: Sequence[_Leg], steps: Sequence[Step]) -> list[_Outcome]:
+        """Ghosts for members who have nobody here yet. The leg is planned again when they are there."""
+        outcomes = []
+        for leg, step in zip(legs, steps, strict=True):
+            if not isinstance(step, Missing):
+                continue
+            try:
+                for seat in step.seats:
+                    await self._accounts.find_node(seat)
+                outcomes.append(_Outcome(leg=leg))
+            except NoAccount as error:
+                outcomes.append(_Outcome(leg=leg, ends=True, failed=str(error)))
+            except RailAway:
+                outcomes.append(self._rail_away(leg))
+            except (Unanswered, ApiError, msgspec.DecodeError, *AWAY) as error:
+                outcomes.append(self._again(leg, str(error), 0.0))
+        return outcomes
+
+    async def _send(self, sending: list[tuple[_Leg, Sending]]) -> list[_Outcome]:
+        try:
+            answers = await self._client.ask_many([step.call for _, step in sending])
+        except RailAway:
+            return [self._rail_away(leg) for leg, _ in sending]
+        except Unanswered as error:
+            # It may have been done. The same keys are sent again, so that it is done once.
+            return [self._again(leg, str(error), 0.0) for leg, _ in sending]
+        self._pause_s = FIRST_PAUSE_S
+        if self.trouble == "away":
+            self.trouble = ""
+        return [self._judge(leg, step, answer) for (leg, step), answer in zip(sending, answers, strict=True)]
+
+    def _judge(self, leg: _Leg, step: Sending, answer: Answer) -> _Outcome:
+        verdict: Verdict = self._translator.judge(answer.status, answer.body)
+        match verdict.outcome:
+            case "done":
+                self.trouble = ""
+                return self._done(leg, step, answer)
+            case "permanent":
+                return _Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
+            case "bad_credentials":
+                self._pause("bad_credentials")
+                return _Outcome(leg=leg)
+            case _:
+                return self._again(leg, verdict.text, verdict.wait_s or answer.wait_s)
+
+    def _done(self, leg: _Leg, step: Sending, answer: Answer) -> _Outcome:
+        leg.done += 1
+        if step.post is None:
+            return _Outcome(leg=leg)
+        posted: Posted = self._translator.posted(answer.body)
+        if not posted.native_ids:
+            return self._again(leg, "the answer names no message", 0.0)
+        places = acts.bound(leg.row, step, posted, self._now_ms())
+        return _Outcome(leg=leg, places=places, lost=step.lost, ends=step.is_last, native_ids=posted.native_ids)
+
+    def _again(self, leg: _Leg, why: str, wait_s: float) -> _Outcome:
+        """Later: as told, or after a random time up to a limit that doubles. Past the deadline, never."""
+        leg.retries += 1
+        if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
+            return _Outcome(leg=leg, ends=True, failed=f"given up after {leg.retries} attempts: {why}")
+        limit_s = min(FIRST_WAIT_S * 2 ** min(leg.retries - 1, 10), LONGEST_WAIT_S)
+        return _Outcome(leg=leg, wait_s=wait_s or max(0.01, self._jitter.uniform(0, limit_s)))
+
+    def _rail_away(self, leg: _Leg) -> _Outcome:
+        self._pause("away")
+        if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
+            return _Outcome(leg=leg, ends=True, failed=f"{self._rail} could not be reached in time")
+        return _Outcome(leg=leg)
+
+    def _pause(self, why: str) -> None:
+        """The whole rail waits; single calls then find out whether it is back."""
+        now_s = asyncio.get_running_loop().time()
+        if self.trouble != why:
+            _log.warning("rail.paused", rail=self._rail, reason=why)
+        self.trouble = why
+        if now_s >= self._paused_until_s:
+            self._paused_until_s = now_s + self._pause_s * self._jitter.uniform(0.5, 1)
+            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+
+    # --- what it changes ---
+
+    async def _settle(self, outcomes: Sequence[_Outcome]) -> None:
+        if not any(outcome.ends or outcome.places for outcome in outcomes):
+            return
+        told = await self._store.write(lambda tx: self._write(tx, outcomes))
+        self._results.wake()
+        if told:
+            self._outbox.wake()
+        for outcome in outcomes:
+            if outcome.ends:
+                row = outcome.leg.row
+                what = "leg.failed" if outcome.failed else "leg.done"
+                _log.info(what, rail=self._rail, act=row.act, event_id=row.event_id, retries=outcome.leg.retries)
+
+    def _write(self, tx: Transaction, outcomes: Sequence[_Outcome]) -> int:
+        places = [place for outcome in outcomes for place in outcome.places]
+        idmap.bind(tx, places)
+        told = reports.report_reaches(tx, self._outbox, self._rail, idmap.release(tx, places))
+        for outcome in outcomes:
+            row = outcome.leg.row
+            if outcome.failed:
+                told.append(
+                    self._outbox.put_dead(
+                        tx,
+                        stage="outlet",
+                        why=outcome.failed,
+                        payload=acts.event_bytes(row),
+                        event_id=row.event_id,
+                        leg=row.payload,
+                        at_ms=self._now_ms(),
+                    )
+                )
+            if outcome.ends and row.act == "post":
+                self._queue_result(tx, outcome)
+        tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])
+        return len(told)
+
+    def _queue_result(self, tx: Transaction, outcome: _Outcome) -> None:
+        row = outcome.leg.row
+        native_ids = outcome.native_ids
+        if not outcome.failed and outcome.places and outcome.places[0].part > 0:
+            native_ids = tuple(place.native_id for place in idmap.parts_of(tx, row.event_id))
+        result = LegResult(
+            event=EventId(row.event_id),
+            status="failed" if outcome.failed else "posted",
+            origin=row.source if outcome.failed else "",
+            native_ids=native_ids,
+            attempts=outcome.leg.retries + 1,
+            at_ms=self._now_ms(),
+            why=outcome.failed,
+            lost=outcome.lost,
+        )
+        reports.queue_result(tx, result, partition_of(row.conversation, self._partitions))
