@@ -39,6 +39,17 @@ _NOBODY = Person(id=PersonId(""), name="")
 """Stands for "not asked yet" where None stands for "asked, and there is nobody"."""
 
 
+class _Fetch:
+    """A question to the directory that is under way, and who has changed since it was asked."""
+
+    def __init__(self) -> None:
+        self.changed: set[PersonId] = set()
+
+    def is_stale(self, person: PersonId) -> bool:
+        """Whether what the directory answers of this person may be from before a change."""
+        return person in self.changed or _EVERYBODY in self.changed
+
+
 class People:
     """A `Lookup` over what has been fetched. Decisions see no change while they do not await."""
 
@@ -47,7 +58,9 @@ class People:
         self._persons: dict[PersonId, Person | None] = {}
         self._holders: dict[Handle, PersonId] = {}
         self._unheard: set[Handle] = set()
-        self._fetching: list[set[PersonId]] = []
+        self._doubtful: set[Handle] = set()
+        self._nobody: set[PersonId] = set()
+        self._fetches: set[_Fetch] = set()
         self._version: int | None = None
         self.stamp: object = object()
         """Another object after each change that was heard of."""
@@ -85,6 +98,7 @@ class People:
     async def prefetch(self, parties: Iterable[Party]) -> None:
         """Know these, those they were merged into, and those they block. Asks the bus only for what is missing."""
         wanted = set(parties)
+        self._forget_doubtful()
         self._trim()
         while True:
             handles, ids = self._missing(wanted)
@@ -130,25 +144,35 @@ class People:
     async def _fetch(self, handles: list[Handle], ids: set[PersonId]) -> None:
         handle_keys = {handle_key(handle): handle for handle in handles}
         person_keys = {person_key(person): person for person in ids}
-        changed = set[PersonId]()
-        self._fetching.append(changed)
+        fetch = _Fetch()
+        self._fetches.add(fetch)
         try:
             found = await self._bucket.get_many([*handle_keys, *filter(self._is_key, person_keys)])
         finally:
-            self._fetching.remove(changed)
+            self._fetches.discard(fetch)
         for key, handle in handle_keys.items():
-            if entry := found.get(key):
-                self._holders[handle] = PersonId(entry.value.decode())
-            else:
-                self._unheard.add(handle)
-        for key, person in person_keys.items():
             entry = found.get(key)
-            self._persons[person] = None if entry is None else decode_person(entry.value)
-        if changed:
-            # They changed while the bus was asked: what came may be older than the change.
-            self.drop(changed)
-            for handle in handles:
-                self._holders.pop(handle, None)
+            if entry is None:
+                self._unheard.add(handle)
+                if fetch.changed:
+                    self._doubtful.add(handle)  # good for the batch that asked, which decides as of then
+            elif not fetch.is_stale(holder := PersonId(entry.value.decode())):
+                self._holders[handle] = holder
+        for key, person in person_keys.items():
+            if not fetch.is_stale(person):
+                entry = found.get(key)
+                self._persons[person] = None if entry is None else decode_person(entry.value)
+                if entry is None:
+                    self._nobody.add(person)
+
+    def _forget_doubtful(self) -> None:
+        """Who was nobody a batch ago may be somebody by now, whose name is on its way here."""
+        self._unheard -= self._doubtful
+        self._doubtful.clear()
+        for person in self._nobody:
+            if self._persons.get(person, _NOBODY) is None:
+                del self._persons[person]
+        self._nobody.clear()
 
     def _is_key(self, key: str) -> bool:
         """Whether a party's text can stand in a key at all; what cannot is nobody."""
@@ -163,10 +187,11 @@ class People:
     def drop(self, changed: Iterable[PersonId]) -> None:
         """Forget these persons and their handles, and who was nobody: one of them may be somebody now."""
         ids = set(changed)
-        for fetching in self._fetching:
-            fetching.update(ids)
+        for fetch in self._fetches:
+            fetch.changed |= ids
         self.stamp = object()
         self._unheard.clear()
+        self._doubtful.clear()
         if _EVERYBODY in ids:
             self._persons.clear()
             self._holders.clear()

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-import regex  # type: ignore[import-untyped]  # its stubs are a package of their own, and one name is used
+import regex
 
 _GRAPHEME = regex.compile(r"\X")
 

@@ -1,7 +1,8 @@
 """Who a handle is: a bounded cache over the directory.
 
-Three things keep it true: persons seen on the log are put in as they are; `people.changed` (a hint that may be lost)
-drops those it names; and when the directory's `version` has moved, everything is dropped.
+Three things keep it true: persons whom the log says have changed are dropped; `people.changed` (a hint that may be
+lost, sent once the directory has the change) drops those it names; and when the directory's `version` has moved,
+everything is dropped.
 Used by intake (whose conversation is this?), accounts and resolve. Errors of the bus pass through: no guess is made.
 """
 
@@ -66,37 +67,45 @@ class People:
         self._persons: _Bounded[PersonId, Person] = _Bounded(most)
         self._holders: _Bounded[Handle, PersonId] = _Bounded(most)
         self._version = b""
+        self._changes = 0
+        """How often something was dropped: what was asked before may be from before the change, and is not kept."""
 
     async def holder(self, handle: Handle) -> PersonId | None:
         """The person with a handle; None when nobody has introduced it."""
         known = self._holders.get(handle)
         if known is not None:
             return known
+        changes = self._changes
         entry = await self._directory.get(handle_key(handle))
         if entry is None:
             return None
         found = await self.current(PersonId(entry.value.decode()))
-        self._holders.put(handle, found)
+        if changes == self._changes:
+            self._holders.put(handle, found)
         return found
 
     async def whose(self, handle: Handle) -> PersonId:
         """The person with a handle of this rail; a newcomer is who they will be once the router has heard of them."""
+        changes = self._changes
         known = await self.holder(handle)
         if known is not None:
             return known
         stranger = newcomer(handle, address_of(handle)).id
-        self._holders.put(handle, stranger)
+        if changes == self._changes:
+            self._holders.put(handle, stranger)
         return stranger
 
     async def person(self, person: PersonId) -> Person | None:
         """A person as they are now; who has turned out to be somebody else is that one."""
         found = self._persons.get(person)
         if found is None:
+            changes = self._changes
             entry = await self._directory.get(person_key(person))
             if entry is None:
                 return None
             found = decode_person(entry.value)
-            self._persons.put(person, found)
+            if changes == self._changes:
+                self._persons.put(person, found)
         return found if found.merged_into is None else await self.person(found.merged_into)
 
     async def current(self, person: PersonId) -> PersonId:
@@ -105,14 +114,21 @@ class People:
         return person if found is None else found.id
 
     def saw(self, persons: Iterable[Person]) -> None:
-        """The log says who these persons are from now on (the directory may not know it yet)."""
+        """The log says that these persons have changed: ask the directory again.
+
+        What the log says of them is not taken from there, for the router decides on what the directory has: who is
+        named to it before the directory knows them would be nobody.
+        """
         for person in persons:
-            known = self._persons.get(person.id)
-            if known is not None and known.version > person.version > 0:
-                continue
-            self._persons.put(person.id, person)
-            for account in person.accounts:
-                self._holders.put(account.handle, person.id)
+            self._drop(person.id, person)
+
+    def _drop(self, person: PersonId, doc: Person | None) -> None:
+        self._changes += 1
+        known = self._persons.get(person)
+        self._persons.drop(person)
+        for version in (known, doc):
+            for account in version.accounts if version is not None else ():
+                self._holders.drop(account.handle)
 
     async def watch(self) -> None:
         """Keep the cache true until cancelled."""
@@ -127,12 +143,9 @@ class People:
     async def _on_changed(self, message: CoreMessage) -> None:
         for name in _ids.decode(message.body):
             person = PersonId(name)
-            known = self._persons.get(person)
-            self._persons.drop(person)
-            for account in known.accounts if known is not None else ():
-                self._holders.drop(account.handle)
-            if known is None:
+            if self._persons.get(person) is None:
                 self._holders.clear()  # whose handles these are is not known, so any may be
+            self._drop(person, None)
 
     async def _check_version(self) -> None:
         try:
@@ -143,5 +156,6 @@ class People:
         version = entry.value if entry is not None else b""
         if version != self._version:
             self._version = version
+            self._changes += 1
             self._persons.clear()
             self._holders.clear()

@@ -1,0 +1,219 @@
+"""The Client API of a rail (docs/rail-api.md), as a person's app uses it.
+
+Knows no bus and no other rail. Used by the messaging commands and the demo.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
+from typing import Any, NoReturn, Self
+from uuid import uuid4
+
+import aiohttp
+
+from schemas.errors import TrinarioError
+from schemas.handles import Handle, rail_of
+from trinario.failures import Failed, Misused, NotFound, NotReachable, Refused
+from trinario.place import Place
+from trinario.sessions import Sessions
+from trinario.where import running
+
+ANSWER_WITHIN_S = 20.0
+"""Longer than the 5 s a rail waits for its partner when an address is new."""
+
+_RETRIES = 3
+_PAGE_LENGTH = 500
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+
+ERRORS: Mapping[str, type[TrinarioError]] = {
+    "bad_request": Misused,
+    "bad_address": Misused,
+    "unauthorised": NotFound,
+    "not_found": NotFound,
+    "unknown_recipient": NotFound,
+    "address_taken": Refused,
+    "recipient_unavailable": Refused,
+    "too_long": Refused,
+    "too_large": Refused,
+    "not_reachable_now": NotReachable,
+    "busy": NotReachable,
+}
+"""The rail's error code -> what the command ends with; the rail's own text is shown."""
+
+
+class Unauthorised(NotFound):
+    """The rail does not know the session token (any more)."""
+
+
+class AddressTaken(Refused):
+    """Somebody has this address already."""
+
+
+class RailClient:
+    """One account's app (or, without a token, nobody's) on one rail. Use it with ``async with``."""
+
+    def __init__(self, *, rail: str, url: str, token: str | None = None) -> None:
+        self._rail, self._url = rail, url
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(
+            headers=self._headers, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S), raise_for_status=False
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def register(self, *, address: str, name: str) -> dict[str, Any]:
+        """``{"account", "token"}``. Raises `AddressTaken`."""
+        return await self._ask("POST", "accounts", {"address": address, "name": name})
+
+    async def account(self) -> dict[str, Any]:
+        """Whose token this is. Raises `Unauthorised`."""
+        return await self._ask("GET", "account")
+
+    async def send(
+        self, *, to: str, text: str, reply_to: str | None = None, client_key: str | None = None
+    ) -> dict[str, Any]:
+        """``{"native_id", "thread", "sent_at_ms"}``. A broken connection is tried again under the same key."""
+        body = {"to": to, "text": text, "client_key": client_key or uuid4().hex}
+        return await self._ask("POST", "messages", body | ({"reply_to": reply_to} if reply_to else {}))
+
+    async def messages(self, *, peer: str | None = None, unread: bool = False) -> list[dict[str, Any]]:
+        """All messages (or those with a peer, or those not read), oldest first. Fetched, they count as delivered."""
+        query = {**({"with": peer} if peer else {}), **({"unread": "1"} if unread else {})}
+        found: list[dict[str, Any]] = []
+        after: int | None = 0
+        while after is not None:
+            page = await self._ask("GET", "messages", query={**query, "after": str(after), "limit": str(_PAGE_LENGTH)})
+            found += page["messages"]
+            after = page["next"] if len(page["messages"]) == _PAGE_LENGTH else None
+        return in_reading_order(found)
+
+    async def threads(self) -> list[dict[str, Any]]:
+        """``[{"thread", "with", "name", "unread", "last_at_ms"}]``."""
+        found: list[dict[str, Any]] = (await self._ask("GET", "threads"))["threads"]
+        return found
+
+    async def read(self, *, peer: str, up_to: str | None = None) -> int:
+        """Mark a thread as read; how many messages were new."""
+        body = {"with": peer} | ({"up_to": up_to} if up_to else {})
+        return int((await self._ask("POST", "read", body))["read"])
+
+    async def block(self, *, whom: str, on: bool) -> None:
+        """Hear from somebody no more, or again."""
+        await self._ask("POST" if on else "DELETE", "blocks", {"address": whom})
+
+    async def happenings(self) -> AsyncIterator[dict[str, Any]]:
+        """What happens from now on, until the connection ends (raises `NotReachable`)."""
+        url = f"{self._url}/client/v1/ws"
+        try:
+            async with self._session().ws_connect(url, heartbeat=20) as socket:
+                async for frame in socket:
+                    if frame.type is aiohttp.WSMsgType.TEXT:
+                        yield json.loads(frame.data)
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == 401:
+                raise Unauthorised(self._unauthorised()) from error
+            raise NotReachable(f"Rail {self._rail} at {self._url} answers {error.status}.") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NotReachable(self._unreachable()) from error
+        raise NotReachable(f"Rail {self._rail} at {self._url} has closed the connection.")
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, query: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """One call. Repeats it when the connection broke: every call of ours is harmless twice (send has its key)."""
+        pause_s = _FIRST_PAUSE_S
+        for _ in range(_RETRIES):
+            try:
+                return await self._once(method, path, body, query)
+            except aiohttp.ClientConnectorError:
+                break
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise NotReachable(self._unreachable()) from error
+        raise NotReachable(self._unreachable())
+
+    async def _once(
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
+    ) -> dict[str, Any]:
+        url = f"{self._url}/client/v1/{path}"
+        async with self._session().request(method, url, json=body, params=query) as answer:
+            text = await answer.text()
+            if answer.status >= 400:
+                self._refuse(answer.status, text)
+            found: dict[str, Any] = json.loads(text) if text else {}
+            return found
+
+    def _refuse(self, status: int, text: str) -> NoReturn:
+        try:
+            error = json.loads(text)["error"]
+            code, words = str(error["code"]), str(error["message"])
+        except (ValueError, LookupError, TypeError):
+            raise Failed(f"Rail {self._rail} at {self._url} answers {status} without saying why.") from None
+        if code == "unauthorised":
+            raise Unauthorised(f"{words} {self._unauthorised()}")
+        if code == "address_taken":
+            raise AddressTaken(words)
+        raise ERRORS.get(code, Failed)(words)
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise RuntimeError("RailClient is used outside its `async with`")
+        return self._http
+
+    def _unreachable(self) -> str:
+        return f"Rail {self._rail} does not answer at {self._url}. See `trinario status`; `trinario up` starts it."
+
+    def _unauthorised(self) -> str:
+        return f"Rail {self._rail} does not know this session. Register the account anew: trinario account register."
+
+
+async def reconnecting(client: RailClient, *, say: Callable[[str], None]) -> AsyncIterator[dict[str, Any]]:
+    """`happenings` without end: connects again after a loss, with back-off, and says so. Raises `Unauthorised`."""
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            async for news in client.happenings():
+                pause_s = _FIRST_PAUSE_S
+                yield news
+        except NotReachable as error:
+            say(f"{error} Trying again; what happens meanwhile will be in the inbox.")
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def client_for(place: Place, handle: Handle, *, token: str | None) -> RailClient:
+    """A client of the handle's rail. Raises `NotFound` when no such rail runs here."""
+    return RailClient(rail=rail_of(handle), url=_rail_url(place, handle), token=token)
+
+
+def _rail_url(place: Place, handle: Handle) -> str:
+    rail, rails = rail_of(handle), running(place).rails
+    if rail not in rails:
+        raise NotFound(f"There is no rail {rail!r} here. The rails are: {', '.join(sorted(rails))}.")
+    return rails[rail]
+
+
+def acting(place: Place, handle: Handle) -> RailClient:
+    """A client with the session kept for a handle. Raises `NotFound` when there is no such rail, or no session."""
+    _rail_url(place, handle)
+    return client_for(place, handle, token=Sessions(place).get(handle).token)
+
+
+def in_reading_order(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pages come by arrival; each thread is shown by rank, in the places that its messages have."""
+    views: dict[str, list[dict[str, Any]]] = {}
+    for message in sorted(messages, key=lambda message: (message["rank"], message["arrival"])):
+        views.setdefault(message["thread"], []).append(message)
+    turns = {thread: iter(view) for thread, view in views.items()}
+    return [next(turns[message["thread"]]) for message in sorted(messages, key=lambda message: message["arrival"])]

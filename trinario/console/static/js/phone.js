@@ -1,0 +1,257 @@
+/* One phone: a whole client of one rail, for one account. */
+
+import { account } from "/js/account.js";
+import { rail as railCall } from "/js/api.js";
+import { avatar, el, icon, iconButton, onceAFrame } from "/js/dom.js";
+import { journey } from "/js/journey.js";
+import { people } from "/js/people.js";
+import { addressOf, look } from "/js/rails.js";
+import { ThreadView } from "/js/thread.js";
+import { t, when } from "/js/words.js";
+
+let held = null; // the phone that somebody has in their hand: only there does a message count as read
+
+addEventListener("pointerdown", (event) => hold(event), { capture: true });
+addEventListener("focusin", (event) => hold(event), { capture: true });
+
+function hold(event) {
+  const phone = event.target.closest?.("t-phone");
+  if (!phone || phone === held) return;
+  held?.classList.remove("held");
+  held = phone;
+  phone.classList.add("held");
+  phone.seen();
+}
+
+export class Phone extends HTMLElement {
+  #account = null;
+  #thread = null; // the thread on the screen, if any
+  #unwatch = null;
+  #replyTo = null;
+  #title = el("div", { class: "title" });
+  #screen = el("div", { class: "screen" });
+  #list = el("ul", { class: "threads" });
+  #view = new ThreadView();
+  #input = null;
+  #draw = onceAFrame(() => this.#show());
+
+  constructor(rail) {
+    super();
+    this.rail = rail;
+    this.look = look(rail, people.rails);
+    this.classList.add(`line-${this.look.line}`, `look-${rail}`);
+  }
+
+  get handle() {
+    return this.#account?.handle ?? null;
+  }
+
+  get unread() {
+    return this.#account?.unread ?? 0;
+  }
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.setAttribute("role", "region");
+    this.setAttribute("aria-label", this.look.title);
+    this.append(el("div", { class: "case" }, el("div", { class: "glass" }, this.#title, this.#screen)));
+    addEventListener("trinario:people", this.#draw);
+    document.addEventListener("visibilitychange", () => this.seen());
+    this.#home();
+  }
+
+  /** Be somebody. */
+  be(handle) {
+    if (handle === this.handle) return;
+    this.#account?.removeEventListener("change", this.#draw);
+    this.#account = handle ? account(handle) : null;
+    this.#account?.addEventListener("change", this.#draw);
+    this.#home();
+  }
+
+  /** Somebody looks at this phone: what is on its screen is read. */
+  seen() {
+    const isHere = held === this && !document.hidden && this.offsetParent !== null;
+    if (isHere && this.#thread && this.#view.isAtEnd) this.#account.read(this.#thread);
+  }
+
+  /** Open the thread with an id. */
+  openThread(id) {
+    this.#leave();
+    this.#thread = id;
+    this.#unwatch = this.#account.watch(id);
+    this.#view = new ThreadView();
+    this.#screen.className = "screen talking";
+    this.#screen.replaceChildren(this.#view, this.#composer());
+    this.#view.open(this.#account.conversation(id), {
+      ticks: this.look.ticks,
+      name: this.#account.thread(id)?.name ?? "",
+      pending: () => this.#account.pending.filter((one) => one.to === id),
+      onReply: (message) => this.#reply(message),
+      onJourney: (message) => journey(message.native_id),
+      onDiscard: (one) => this.#account.discard(one),
+      onSeen: () => this.seen(),
+    });
+    this.#show();
+    this.#input.focus({ preventScroll: true });
+    this.seen();
+  }
+
+  #home() {
+    this.#leave();
+    this.#screen.className = "screen listing";
+    if (this.#account) this.#screen.replaceChildren(this.#list);
+    else this.#screen.replaceChildren(el("p", { class: "empty" }, t("nobodyHere", { rail: this.look.title })));
+    this.#show();
+  }
+
+  #leave() {
+    this.#unwatch?.();
+    this.#view.open(null);
+    this.#unwatch = this.#thread = this.#replyTo = null;
+  }
+
+  #back() {
+    const last = this.#thread;
+    this.#home();
+    this.#list.querySelector(`[data-thread="${last}"]`)?.focus();
+  }
+
+  #show() {
+    if (!this.isConnected) return;
+    this.#title.replaceChildren(...this.#bar());
+    if (this.#thread) this.#view.redraw();
+    else if (this.#account) this.#showList();
+    this.dispatchEvent(new Event("unread"));
+  }
+
+  #bar() {
+    const isLost = this.#account?.state === "lost";
+    const state = isLost ? el("span", { class: "lost", role: "status" }, t("reconnecting")) : null;
+    if (!this.#thread) {
+      const me = people.name(this.handle) ?? "";
+      return [
+        el("h2", {}, this.look.title, el("small", {}, state ?? me)),
+        this.#account && iconButton("plus", t("newChat"), () => this.#compose()),
+      ].filter(Boolean);
+    }
+    const thread = this.#account.thread(this.#thread);
+    const elsewhere = this.unread - (thread?.unread ?? 0);
+    const name = thread?.name ?? "";
+    const missed = thread?.unread ?? 0;
+    return [
+      iconButton("back", t("back"), () => this.#back()),
+      elsewhere > 0 && el("span", { class: "count", title: t("unreadElsewhere") }, String(elsewhere)),
+      avatar(name),
+      el("h2", {}, name, el("small", {}, state ?? addressOf(thread?.with[0] ?? ""))),
+      missed > 0 && el("span", { class: "count big" }, el("span", { "aria-hidden": "true" }, String(missed)), el("span", { class: "unseen" }, t("unread", { count: missed }))),
+    ].filter(Boolean);
+  }
+
+  #showList() {
+    const rows = this.#account.threads.map((thread) => this.#threadRow(thread));
+    const pending = this.#account.pending.length;
+    const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.thread : null;
+    if (rows.length) this.#list.replaceChildren(...rows);
+    else this.#list.replaceChildren(el("li", { class: "empty" }, pending ? t("sending") : this.#account.state === "opening" ? t("opening") : t("noChats")));
+    if (focused) this.#list.querySelector(`[data-thread="${focused}"]`)?.focus();
+  }
+
+  #threadRow(thread) {
+    const last = this.#account.previews.get(thread.thread);
+    const words = last?.unsent ? t("takenBack") : last?.text ?? "";
+    return el(
+      "li",
+      {},
+      el(
+        "button",
+        { type: "button", class: `row${thread.unread ? " unread" : ""}`, "data-thread": thread.thread, onclick: () => this.openThread(thread.thread) },
+        avatar(thread.name),
+        el("span", { class: "name" }, thread.name),
+        el("time", {}, thread.last_at_ms ? when(thread.last_at_ms) : ""),
+        el("span", { class: "last", dir: "auto" }, last?.direction === "out" ? `${t("you")}: ${words}` : words),
+        thread.unread > 0 &&
+          el("span", { class: "count" }, el("span", { "aria-hidden": "true" }, String(thread.unread)), el("span", { class: "unseen" }, t("unread", { count: thread.unread }))),
+      ),
+    );
+  }
+
+  #composer() {
+    this.#input = el("textarea", {
+      rows: 1,
+      "aria-label": t("write"),
+      placeholder: t("write"),
+      enterkeyhint: "send",
+      onkeydown: (event) => this.#key(event),
+      oninput: () => this.#fit(),
+    });
+    const send = el("button", { type: "submit", class: "send", "aria-label": t("send"), title: t("send") }, icon("send"));
+    return el("form", { class: "composer", onsubmit: (event) => this.#submit(event) }, this.#input, send);
+  }
+
+  #key(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#submit(event);
+    else if (event.key === "Escape" && this.#replyTo) this.#reply(null);
+  }
+
+  #fit() {
+    this.#input.style.height = "auto";
+    this.#input.style.height = `${Math.min(this.#input.scrollHeight, 110)}px`;
+  }
+
+  #reply(message) {
+    this.#replyTo = message?.native_id ?? null;
+    const form = this.#screen.querySelector(".composer");
+    form.querySelector(".replying")?.remove();
+    if (message) {
+      form.prepend(el("div", { class: "replying" }, el("span", { dir: "auto" }, message.text), iconButton("close", t("cancel"), () => this.#reply(null))));
+      this.#input.focus();
+    }
+  }
+
+  #submit(event) {
+    event.preventDefault();
+    const text = this.#input.value;
+    if (!text.trim()) return;
+    this.#account.send(this.#thread, text, this.#replyTo).catch(() => {});
+    this.#input.value = "";
+    this.#reply(null);
+    this.#fit();
+    this.#view.toEnd();
+  }
+
+  /* A new chat: anybody's handle, wherever they are. */
+  #compose() {
+    this.#leave();
+    const to = el("input", { name: "to", required: true, list: "everybody", autocomplete: "off", placeholder: "instagram:@bob", "aria-label": t("to") });
+    const text = el("textarea", { name: "text", rows: 3, required: true, placeholder: t("write"), "aria-label": t("write") });
+    const trouble = el("p", { class: "trouble", role: "alert" });
+    const form = el(
+      "form",
+      { class: "new-chat", onsubmit: (event) => this.#begin(event, to, text, trouble) },
+      el("label", {}, t("to"), to),
+      el("label", {}, t("firstMessage"), text),
+      trouble,
+      el("div", { class: "actions" }, el("button", { type: "button", onclick: () => this.#home() }, t("cancel")), el("button", { type: "submit", class: "primary" }, t("send"))),
+    );
+    this.#screen.className = "screen composing";
+    this.#screen.replaceChildren(form);
+    to.focus();
+  }
+
+  async #begin(event, to, text, trouble) {
+    event.preventDefault();
+    trouble.textContent = "";
+    const sending = this.#account;
+    try {
+      const known = to.value.trim();
+      const { thread } = await railCall(sending.handle, "POST", "messages", { to: known, text: text.value, client_key: crypto.randomUUID() });
+      if (sending === this.#account) this.openThread(thread);
+    } catch (error) {
+      trouble.textContent = error.message;
+    }
+  }
+}
+
+customElements.define("t-phone", Phone);
+

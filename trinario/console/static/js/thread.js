@@ -1,0 +1,182 @@
+/* A conversation as a scrolling list that only ever holds a window of its messages, however many there are.
+
+   The window grows at the end one scrolls to and is cut at the other. What is on the screen stays where it is while
+   things are put in above it; at the bottom, it stays at the bottom. */
+
+import { el, onceAFrame } from "/js/dom.js";
+import { drawn, face, pending } from "/js/message.js";
+import { day, dayNumber, t } from "/js/words.js";
+
+const FIRST = 60;
+const STEP = 60;
+const MOST = 240;
+const NEAR_PX = 600;
+const BOTTOM_PX = 48;
+
+export class ThreadView extends HTMLElement {
+  #list = el("ol", { class: "messages" });
+  #items = new Map(); // key -> {node, face}
+  #first = 0; // the window: messages[first, last)
+  #last = 0;
+  #isPinned = true;
+  #isFetching = false;
+  #conversation = null;
+  #options = {};
+  #draw = onceAFrame(() => this.#show());
+
+  /** Show a conversation. `{ticks, name, pending(), onReply, onJourney, onDiscard, onSeen}`; null shows nothing. */
+  open(conversation, options = {}) {
+    this.#conversation?.removeEventListener("change", this.#draw);
+    this.#conversation = conversation;
+    this.#options = options;
+    this.#items.clear();
+    this.#list.replaceChildren();
+    this.#first = this.#last = 0;
+    this.#isPinned = true;
+    conversation?.addEventListener("change", this.#draw);
+    this.#show();
+  }
+
+  /** Draw again: something that is not in the conversation has changed. */
+  redraw() {
+    this.#draw();
+  }
+
+  /** Whether the latest message is on the screen. */
+  get isAtEnd() {
+    return this.#isPinned;
+  }
+
+  toEnd() {
+    this.#isPinned = true;
+    this.#draw();
+  }
+
+  connectedCallback() {
+    if (this.firstChild) return;
+    this.tabIndex = 0;
+    this.setAttribute("role", "log");
+    this.setAttribute("aria-label", t("messages"));
+    this.append(this.#list);
+    this.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.#isPinned && this.#bottom()).observe(this);
+  }
+
+  #scrolled() {
+    const atBottom = this.scrollHeight - this.scrollTop - this.clientHeight < BOTTOM_PX;
+    const messages = this.#conversation?.messages ?? [];
+    const wasPinned = this.#isPinned;
+    this.#isPinned = atBottom && this.#last >= messages.length;
+    if (this.#isPinned && !wasPinned) this.#options.onSeen?.();
+    if (this.scrollTop < NEAR_PX) this.#reachUp();
+    else if (this.scrollHeight - this.scrollTop - this.clientHeight < NEAR_PX && this.#last < messages.length) {
+      this.#last = Math.min(messages.length, this.#last + STEP);
+      this.#first = Math.max(this.#first, this.#last - MOST);
+      this.#show();
+    }
+  }
+
+  async #reachUp() {
+    if (this.#isFetching || !this.#conversation) return;
+    if (this.#first > 0) {
+      this.#first = Math.max(0, this.#first - STEP);
+      this.#last = Math.min(this.#last, this.#first + MOST);
+      this.#show();
+      return;
+    }
+    if (this.#conversation.isComplete || !this.#conversation.messages.length) return;
+    this.#isFetching = true;
+    const top = this.#conversation.messages[0];
+    try {
+      await this.#conversation.older();
+      const moved = this.#conversation.messages.indexOf(top);
+      if (moved > 0) {
+        this.#first = Math.max(0, moved - STEP);
+        this.#last = Math.min(this.#conversation.messages.length, Math.max(this.#first + MOST, moved + 1));
+        this.#show();
+      }
+    } catch {
+      // The rail is away: scrolling again tries again.
+    } finally {
+      this.#isFetching = false;
+    }
+  }
+
+  #show() {
+    const messages = this.#conversation?.messages ?? [];
+    const anchor = this.#isPinned ? null : this.#anchor();
+    this.#place(messages, anchor);
+    this.#reconcile(this.#rows(messages.slice(this.#first, this.#last)));
+    if (this.#isPinned) this.#bottom();
+    else if (anchor?.node.isConnected) this.scrollTop += anchor.node.offsetTop - anchor.top;
+    if (this.#isPinned) this.#options.onSeen?.();
+  }
+
+  /** Where the window lies after the messages have changed. */
+  #place(messages, anchor) {
+    if (this.#isPinned || !anchor) {
+      this.#last = messages.length;
+      const known = this.#first > 0 && this.#last - this.#first <= MOST ? this.#first : 0;
+      this.#first = Math.max(known, this.#last - (this.#items.size ? MOST : FIRST), 0);
+      if (this.#isPinned) this.#first = Math.max(0, this.#last - FIRST);
+    }
+    this.#last = Math.min(this.#last, messages.length);
+    this.#first = Math.min(this.#first, this.#last);
+  }
+
+  /** The first message on the screen, and where it stands. */
+  #anchor() {
+    for (const node of this.#list.children) {
+      if (node.offsetTop + node.offsetHeight > this.scrollTop && node.classList.contains("message")) return { node, top: node.offsetTop };
+    }
+    return null;
+  }
+
+  #rows(messages) {
+    const rows = [];
+    let days = null;
+    let isNew = false;
+    for (const message of messages) {
+      const number = dayNumber(message.sent_at_ms);
+      if (number !== days) rows.push(this.#row(`day-${number}`, day(message.sent_at_ms), () => rule("day", day(message.sent_at_ms))));
+      days = number;
+      if (!isNew && message.direction === "in" && !message.read) {
+        isNew = true;
+        rows.push(this.#row("new", "new", () => rule("new", t("newMessages"))));
+      }
+      const quoted = message.reply_to ? this.#conversation.get(message.reply_to) : null;
+      rows.push(this.#row(message.native_id, face(message, quoted), () => drawn(message, { ...this.#options, quoted })));
+    }
+    if (this.#last === (this.#conversation?.messages.length ?? 0)) {
+      for (const one of this.#options.pending?.() ?? []) {
+        rows.push(this.#row(one.client_key, String(one.error), () => pending(one, this.#options.onDiscard)));
+      }
+    }
+    return rows;
+  }
+
+  #row(key, seen, make) {
+    const known = this.#items.get(key);
+    const item = known?.face === seen ? known : { node: make(), face: seen };
+    return { key, item };
+  }
+
+  #reconcile(rows) {
+    this.#items = new Map(rows.map(({ key, item }) => [key, item]));
+    const wanted = new Set([...this.#items.values()].map((item) => item.node));
+    for (const node of [...this.#list.children]) if (!wanted.has(node)) node.remove();
+    let next = this.#list.firstChild;
+    for (const { item } of rows) {
+      if (item.node === next) next = next.nextSibling;
+      else this.#list.insertBefore(item.node, next);
+    }
+  }
+
+  #bottom() {
+    this.scrollTop = this.scrollHeight;
+  }
+}
+
+const rule = (kind, words) => el("li", { class: `rule ${kind}` }, el("span", {}, words));
+
+customElements.define("t-thread", ThreadView);

@@ -1,0 +1,235 @@
+"""The tree of commands, and the way from an error to an exit code.
+
+Commands are named here and loaded when they are called: ``trinario --help`` and the commands of a person's app must
+not pay for loading the daemons.
+"""
+
+import asyncio
+import os
+import sys
+import traceback
+
+from cyclopts import App, CycloptsError
+
+from trinario import __version__
+from trinario.failures import first_cause
+from trinario.output import FAILED, INTERRUPTED, USAGE, exit_code
+from trinario.processes import die_with_parent
+
+_PEOPLE, _ROUTING, _RUNNING = "Who is who", "What goes where, and is all well", "Running it"
+_MESSAGES = "Being somebody on a rail"
+
+
+def build() -> App:
+    """Every command, its one line and its example."""
+    app = App(
+        name="trinario",
+        version=__version__,
+        help="One conversation over every messaging service its people are on.",
+        help_format="plaintext",
+        help_epilogue="Begin with:\n  trinario up --demo",
+        suppress_keyboard_interrupt=False,
+    )
+    _running(app)
+    _messages(app)
+    _people(app)
+    _routing(app)
+    return app
+
+
+def _command(app: App, name: str, target: str, words: str, *examples: str, group: str | None = None) -> None:
+    shown = "\n".join(["Example:", *(f"  {example}" for example in examples)])
+    app.command(f"trinario.{target}", name=name, help=words, help_epilogue=shown, group=group)
+
+
+def _family(app: App, name: str, words: str, example: str, group: str) -> App:
+    family = App(name=name, help=words, group=group, help_format="plaintext", help_epilogue=f"Example:\n  {example}")
+    app.command(family)
+    return family
+
+
+def _running(app: App) -> None:
+    _command(
+        app,
+        "up",
+        "up:up",
+        "Start everything on this machine: NATS, the rails, their bridges and the router.",
+        "trinario up --demo",
+        "trinario up --port-base 0 --processes --json",
+        group=_RUNNING,
+    )
+    nats = _family(app, "nats", "The bus's server.", "trinario nats run", _RUNNING)
+    _command(
+        nats, "run", "daemons.nats:nats_run", "Run nats-server with the bus's streams and keys.", "trinario nats run"
+    )
+    rail = _family(app, "rail", "The bundled messaging services.", "trinario rail run whatsapp", _RUNNING)
+    _command(rail, "run", "daemons.rail:rail_run", "Run one bundled rail.", "trinario rail run whatsapp")
+    node = App(name="node", help="Business accounts.", help_format="plaintext", help_epilogue="Example:\n  " + _NODE)
+    rail.command(node)
+    _command(node, "create", "nodes:create", "Make a business node for the platform's own API.", _NODE)
+    bridge = _family(app, "bridge", "What joins a rail to the bus.", "trinario bridge run whatsapp", _RUNNING)
+    _command(bridge, "run", "daemons.bridge:bridge_run", "Run the bridge of one rail.", "trinario bridge run whatsapp")
+    router = _family(app, "router", "What decides who gets what.", "trinario router run", _RUNNING)
+    _command(router, "run", "daemons.router:router_run", "Run a router; several share the work.", "trinario router run")
+    config = _family(app, "config", "Settings.", "trinario config explain", _RUNNING)
+    _command(
+        config,
+        "explain",
+        "settings:explain",
+        "Every setting, its value, and where the value came from.",
+        "TRINARIO_ROUTER__BATCH=128 trinario config explain",
+    )
+
+
+_NODE = "trinario rail node create whatsapp --name 'Pasta & Co'"
+
+
+def _messages(app: App) -> None:
+    account = _family(
+        app, "account", "Accounts on the rails.", "trinario account register instagram:@carla --name Carla", _MESSAGES
+    )
+    _command(
+        account,
+        "register",
+        "accounts:register",
+        "Register an account on its rail, and keep its session.",
+        "trinario account register instagram:@carla --name Carla",
+    )
+    _command(
+        account,
+        "block",
+        "accounts:block",
+        "Hear from somebody no more, on any rail.",
+        "trinario account block --as instagram:@bob instagram:@carla",
+    )
+    _command(
+        account,
+        "unblock",
+        "accounts:unblock",
+        "Hear from somebody again.",
+        "trinario account unblock --as instagram:@bob instagram:@carla",
+    )
+    _command(
+        app,
+        "send",
+        "messaging:send",
+        "Write to anybody, from any rail, by any of their handles.",
+        "trinario send --as whatsapp:+393331112222 --to instagram:@bob 'Ciao Bob!'",
+        group=_MESSAGES,
+    )
+    _command(
+        app,
+        "inbox",
+        "messaging:inbox",
+        "What an account has been written and has written.",
+        "trinario inbox --as messenger:bob.rossi --unread",
+        group=_MESSAGES,
+    )
+    _command(
+        app,
+        "read",
+        "messaging:read",
+        "Read a thread here, and so everywhere.",
+        "trinario read --as instagram:@bob --with whatsapp:+393331112222",
+        group=_MESSAGES,
+    )
+    _command(
+        app,
+        "watch",
+        "messaging:watch",
+        "What happens to an account, as it happens.",
+        "trinario watch --as instagram:@bob",
+        group=_MESSAGES,
+    )
+
+
+def _people(app: App) -> None:
+    person = _family(app, "person", "People and their accounts.", "trinario person list", _PEOPLE)
+    _command(person, "list", "people:listed", "Everybody the federation knows.", "trinario person list")
+    _command(person, "show", "people:show", "One person.", "trinario person show instagram:@bob")
+    _command(
+        person,
+        "link",
+        "people:link",
+        "Make two accounts one person.",
+        "trinario person link messenger:bob.rossi instagram:@bob --trust",
+    )
+    _command(
+        person,
+        "unlink",
+        "people:unlink",
+        "Make an account a person of its own again.",
+        "trinario person unlink instagram:@bob",
+    )
+    _command(
+        person,
+        "prefer",
+        "people:prefer",
+        "Where a person is to be reached, and whether others see what they have read.",
+        "trinario person prefer instagram:@bob --no-receipts --never messenger",
+    )
+
+
+def _routing(app: App) -> None:
+    route = _family(
+        app,
+        "route",
+        "The router's decisions.",
+        "trinario route explain --from instagram:@bob --to instagram:@carla",
+        _ROUTING,
+    )
+    _command(
+        route,
+        "explain",
+        "inspect:route_explain",
+        "Where a message would go, and why: the router's own code, without sending.",
+        "trinario route explain --from whatsapp:+393331112222 --to instagram:@bob",
+    )
+    _command(
+        app,
+        "trace",
+        "inspect:trace",
+        "The way of one message, by its id on the bus or on any rail.",
+        "trinario trace evt_mzxw6ytboi4dmmrqgq3tmnzxga",
+        group=_ROUTING,
+    )
+    _command(app, "status", "status:status", "How each part is doing.", "trinario status", group=_ROUTING)
+    _command(
+        app,
+        "tail",
+        "inspect:tail",
+        "What the router decides, as it does; no texts.",
+        "trinario tail --rail whatsapp --json",
+        group=_ROUTING,
+    )
+    dead = _family(app, "dead", "What could not be delivered or understood.", "trinario dead list", _ROUTING)
+    _command(dead, "list", "dead:listed", "All of it.", "trinario dead list")
+    _command(dead, "show", "dead:show", "One of them, with its content.", "trinario dead show 12")
+    _command(app, "doctor", "doctor:doctor", "Is all well, and if not, what to do.", "trinario doctor", group=_ROUTING)
+
+
+def main() -> int:
+    """Run the command of ``sys.argv``. Returns its exit code."""
+    die_with_parent()
+    try:
+        answer = build()(result_action="return_value", exit_on_error=False)
+    except CycloptsError:
+        return USAGE  # it has been shown
+    except BrokenPipeError:
+        # Whoever read our output has gone (`trinario tail | head`); Python must not try to flush it at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - the last line of defence
+        return _ended_by(error)
+    return answer if isinstance(answer, int) else 0
+
+
+def _ended_by(error: BaseException) -> int:
+    code = exit_code(error := first_cause(error))
+    if code is None:
+        traceback.print_exception(error)
+        print("trinario: this is a fault in Trinario itself; please report it with the lines above.", file=sys.stderr)
+        return FAILED
+    if code != INTERRUPTED:
+        print(f"trinario: {error}", file=sys.stderr)
+    return code

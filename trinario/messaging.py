@@ -1,0 +1,146 @@
+"""Writing and reading on a rail: send, inbox, read, watch. Speaks to the rails' Client API only, as any app would."""
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from schemas.handles import parse
+from trinario.client import acting, reconnecting
+from trinario.options import COMMON, As, Common, Flag, With
+from trinario.output import clock, picked, printable, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+MESSAGE_KEYS = (
+    "native_id",
+    "thread",
+    "from",
+    "to",
+    "text",
+    "direction",
+    "sent_at_ms",
+    "read",
+    "status",
+    "edited",
+    "unsent",
+    "reactions",
+    "reply_to",
+)
+"""An inbox line, as the contract has it."""
+
+
+async def send(
+    text: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    as_: As,
+    to: str,
+    reply_to: str | None = None,
+    common: Common = COMMON,
+) -> None:
+    """Write to anybody, from any rail, by any of their handles.
+
+    Parameters
+    ----------
+    text
+        What to say.
+    as_
+        The account that writes.
+    to
+        A handle of the recipient, on any rail.
+    reply_to
+        Native id, on this rail, of the message that is answered.
+    """
+    recipient = parse(to)
+    async with acting(common.place(), parse(as_)) as client:
+        sent = await client.send(to=recipient, text=text, reply_to=reply_to)
+    common.output().document(
+        picked(sent, "native_id", "thread"), lambda: f"Sent to {recipient} from {parse(as_)} ({sent['native_id']})."
+    )
+
+
+async def inbox(
+    *,
+    as_: As,
+    with_: Annotated[str | None, Parameter(name="--with")] = None,
+    unread: Flag = False,
+    common: Common = COMMON,
+) -> None:
+    """What an account has been written and has written, oldest first.
+
+    Parameters
+    ----------
+    as_
+        The account whose inbox it is.
+    with_
+        Only the thread with this handle.
+    unread
+        Only what has come in and not been read.
+    """
+    peer = None if with_ is None else parse(with_)
+    async with acting(common.place(), parse(as_)) as client:
+        messages = await client.messages(peer=peer, unread=unread)
+    common.output().documents((picked(one, *MESSAGE_KEYS) for one in messages), lambda: _inbox_table(messages))
+
+
+def _inbox_table(messages: list[dict[str, Any]]) -> "RenderableType | str":
+    rows = ((clock(one["sent_at_ms"]), one["from"], one["to"], one["text"], _state(one)) for one in messages)
+    return table(("sent", "from", "to", "text", "status"), rows, empty="Nothing here.")
+
+
+def _state(message: dict[str, Any]) -> str:
+    if message["direction"] == "in":
+        return "read" if message["read"] else "new"
+    error = message.get("error")
+    return f"{message['status']}: {error['message']}" if error else str(message["status"])
+
+
+async def read(*, as_: As, with_: With, up_to: str | None = None, common: Common = COMMON) -> None:
+    """Read a thread here, and so everywhere.
+
+    Parameters
+    ----------
+    as_
+        The account that reads.
+    with_
+        A handle of the other person.
+    up_to
+        Native id of the last message read; without it, all.
+    """
+    peer = parse(with_)
+    async with acting(common.place(), parse(as_)) as client:
+        count = await client.read(peer=peer, up_to=up_to)
+    common.output().document({"read": count}, lambda: f"{count} newly read in the thread with {peer}.")
+
+
+async def watch(*, as_: As, common: Common = COMMON) -> None:
+    """What happens to an account, as it happens; Ctrl-C ends it.
+
+    Parameters
+    ----------
+    as_
+        The account to watch.
+    """
+    output = common.output()
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(acting(common.place(), parse(as_)))
+        output.note(f"Watching {parse(as_)}; Ctrl-C ends it.")
+        async for news in reconnecting(client, say=output.note):
+            output.document(news, lambda news=news: printable(_told(news)))  # type: ignore[misc]
+
+
+def _told(news: dict[str, Any]) -> str:
+    match news.get("type"):
+        case "message":
+            one = news["message"]
+            return f"{clock(one['sent_at_ms'])}  {one['from']} -> {one['to']}: {one['text']}"
+        case "receipt":
+            return f"{news['by']} has {'read' if news['status'] == 'read' else 'got'} up to {news['up_to']}"
+        case "read":
+            return f"read elsewhere up to {news['up_to']}"
+        case "failed":
+            return f"{news['native_id']} failed: {news['error']['message']}"
+        case other:
+            return f"{other}: {news.get('thread', '')}"

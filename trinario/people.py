@@ -1,0 +1,159 @@
+"""person list, show, link, unlink, prefer: who is who, and who is the same person."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from schemas.events import Link, Prefer, Unlink
+from schemas.handles import parse
+from schemas.ids import RailName
+from schemas.people import Person
+from trinario.directory import Directory, new_event_id, now_ms
+from trinario.failures import Misused, NotFound, Refused
+from trinario.options import COMMON, Common, Flag
+from trinario.output import Output, printable, table
+from trinario.where import running
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+async def listed(*, common: Common = COMMON) -> None:
+    """Everybody the federation knows."""
+    async with Directory.opened(common.place()) as directory:
+        everyone = await directory.everyone()
+    common.output().documents((as_json(one) for one in everyone), lambda: _people_table(everyone))
+
+
+async def show(who: str, /, *, common: Common = COMMON) -> None:
+    """One person: accounts and preferences.
+
+    Parameters
+    ----------
+    who
+        A handle or a person id.
+    """
+    async with Directory.opened(common.place()) as directory:
+        person = await directory.named(who)
+    _print(common.output(), person)
+
+
+async def link(one: str, other: str, /, *, trust: Flag = False, common: Common = COMMON) -> None:
+    """Make two accounts one person, who then writes and reads on both rails.
+
+    Parameters
+    ----------
+    one
+        A handle; its person remains.
+    other
+        A handle; its person becomes the first one.
+    trust
+        You, the operator, vouch for it: nobody is asked for proof.
+    """
+    first, second = parse(one), parse(other)
+    if not trust:
+        raise Refused(
+            "Links that the two accounts prove themselves, by a code, do not exist yet. As the operator of this "
+            f"federation you can vouch for it yourself: trinario person link {first} {second} --trust"
+        )
+    async with Directory.opened(common.place()) as directory:
+        for handle in (first, second):
+            await directory.once_known(handle)
+        await directory.ask(Link(id=new_event_id("link"), handles=(first, second), at_ms=now_ms()))
+        person = await directory.named(first)
+    _print(common.output(), person)
+
+
+async def unlink(handle: str, /, *, common: Common = COMMON) -> None:
+    """Make an account a person of its own again. History stays where it is.
+
+    Parameters
+    ----------
+    handle
+        The account that leaves its person.
+    """
+    leaving = parse(handle)
+    async with Directory.opened(common.place()) as directory:
+        await directory.named(leaving)
+        await directory.ask(Unlink(id=new_event_id("unlink"), handle=leaving, at_ms=now_ms()))
+        person = await directory.named(leaving)
+    _print(common.output(), person)
+
+
+async def prefer(
+    handle: str,
+    /,
+    *,
+    receipts: Annotated[bool | None, Parameter(show_default=False)] = None,
+    never: Annotated[list[str] | None, Parameter(negative=(), show_default=False)] = None,
+    everywhere: Flag = False,
+    common: Common = COMMON,
+) -> None:
+    """Where a person is to be reached, and whether others see what they have read.
+
+    Parameters
+    ----------
+    handle
+        Any account of the person.
+    receipts
+        Whether others are shown that this person has read.
+    never
+        A rail on which the person is not to be reached; may be given several times.
+    everywhere
+        Reach the person on all rails again.
+    """
+    if never and everywhere:
+        raise Misused("--never and --everywhere contradict each other. Give one of them.")
+    if receipts is None and not never and not everywhere:
+        raise Misused("Say what to prefer: --receipts, --no-receipts, --never RAIL or --everywhere.")
+    whose, place = parse(handle), common.place()
+    known = running(place).rails
+    unknown = set(never or ()) - set(known)
+    if unknown:
+        raise NotFound(f"There is no rail {min(unknown)!r}. The rails are: {', '.join(known)}.")
+    rails = tuple(RailName(rail) for rail in never or ()) if never or everywhere else None
+    async with Directory.opened(place) as directory:
+        await directory.named(whose)
+        await directory.ask(
+            Prefer(id=new_event_id("prefer"), handle=whose, receipts=receipts, never=rails, at_ms=now_ms())
+        )
+        person = await directory.named(whose)
+    _print(common.output(), person)
+
+
+def as_json(person: Person) -> dict[str, Any]:
+    """A person as the contract has it."""
+    return {
+        "person": person.id,
+        "name": person.name,
+        "accounts": [{"handle": account.handle, "state": account.state} for account in person.accounts],
+        "preferences": {"receipts": person.preferences.receipts, "never": list(person.preferences.never)},
+    }
+
+
+def _print(output: Output, person: Person) -> None:
+    output.document(as_json(person), lambda: _card(person))
+
+
+def _card(person: Person) -> str:
+    wishes = person.preferences
+    return "\n".join(
+        [
+            f"{printable(person.name)}  ({person.id})",
+            *(f"  {printable(account.handle)}  {account.state}" for account in person.accounts),
+            f"  receipts: {'shown to others' if wishes.receipts else 'not shown'}",
+            f"  reached: {'everywhere' if not wishes.never else 'never on ' + ', '.join(wishes.never)}",
+        ]
+    )
+
+
+def _people_table(everyone: list[Person]) -> "RenderableType | str":
+    rows = (
+        (
+            one.name,
+            "\n".join(a.handle if a.state == "verified" else f"{a.handle} ({a.state})" for a in one.accounts),
+            one.id,
+        )
+        for one in everyone
+    )
+    return table(("name", "accounts", "person"), rows, empty="Nobody yet. Register somebody: trinario account register")

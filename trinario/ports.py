@@ -1,0 +1,105 @@
+"""Which daemon listens on which port of this machine, and whether those ports are free.
+
+Contract: base +0 NATS, +1 and on the rails, +11 and on their bridges, +20 the console, +30 metrics (the router's).
+"""
+
+import random
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from trinario.failures import Misconfigured
+
+HOST = "127.0.0.1"
+DEFAULT_BASE = 7100
+_RAIL, _BRIDGE, _ROUTER = 1, 11, 30
+_MOST_RAILS = 9
+_LOWEST, _DEFAULT_EPHEMERAL = 10_000, 32_768
+_EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports of one `up`."""
+
+    nats: int
+    router: int
+    rails: dict[str, int]
+    bridges: dict[str, int]
+
+    def all(self) -> dict[str, int]:
+        """Who listens -> port."""
+        return {
+            "nats": self.nats,
+            **{f"rail-{rail}": port for rail, port in self.rails.items()},
+            **{f"bridge-{rail}": port for rail, port in self.bridges.items()},
+            "router": self.router,
+        }
+
+
+def planned(base: int, rails: Sequence[str]) -> Ports:
+    """The contract's ports above a base; with base 0, free ones. Raises `Misconfigured`."""
+    if len(rails) > _MOST_RAILS:
+        raise Misconfigured(
+            f"{len(rails)} rails do not fit the port plan (at most {_MOST_RAILS}): run them one by one."
+        )
+    if base and not 1024 <= base <= 65_535 - _ROUTER:
+        raise Misconfigured(
+            f"--port-base {base} is out of range: choose 1024 to {65_535 - _ROUTER}, or 0 for free ports."
+        )
+    find: Callable[[int], int] = (lambda offset: base + offset) if base else _Free().take
+    return Ports(
+        nats=find(0),
+        router=find(_ROUTER),
+        rails={rail: find(_RAIL + place) for place, rail in enumerate(rails)},
+        bridges={rail: find(_BRIDGE + place) for place, rail in enumerate(rails)},
+    )
+
+
+def require_free(ports: Mapping[str, int]) -> None:
+    """Raises `Misconfigured` naming every port that is taken, and whose it was to be."""
+    taken = [f"{port} ({who})" for who, port in ports.items() if not is_free(port)]
+    if taken:
+        word, verb = ("Port", "is") if len(taken) == 1 else ("Ports", "are")
+        raise Misconfigured(
+            f"{word} {', '.join(taken)} on {HOST} {verb} taken. Stop what listens there, or choose others: "
+            "--port-base N, or --port-base 0 for free ones."
+        )
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on it now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+class _Free:
+    """Free ports from below the range out of which the system serves outgoing connections.
+
+    So a daemon that is started again finds its port: no connection of anybody's can have been given it meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[int] = set()
+        self._below = _first_ephemeral()
+
+    def take(self, _: int) -> int:
+        for port in random.sample(range(_LOWEST, self._below), k=500):
+            if port not in self._taken and is_free(port):
+                self._taken.add(port)
+                return port
+        raise Misconfigured("No free ports were found. Name a base with --port-base N.")
+
+
+def _first_ephemeral() -> int:
+    try:
+        first = int(_EPHEMERAL_FILE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return _DEFAULT_EPHEMERAL
+    return first if first >= _LOWEST + 1000 else _DEFAULT_EPHEMERAL

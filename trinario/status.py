@@ -1,0 +1,100 @@
+"""status: what each part says of itself, gathered from outside. What does not answer is shown as unreachable."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from bus import subjects
+from bus.connection import Connection
+from trinario.bus_access import connected
+from trinario.failures import NotReachable
+from trinario.options import COMMON, Common
+from trinario.output import table
+from trinario.place import Running
+from trinario.where import running
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+UNREACHABLE = "unreachable"
+_ANSWER_WITHIN_S = 3.0
+_BRIDGE_KEYS, _ROUTER_KEYS = ("state", "pending", "lag_ms", "dead"), ("partitions", "pending", "lag_ms")
+
+
+async def status(*, common: Common = COMMON) -> None:
+    """How each part is doing. What does not answer is shown as unreachable."""
+    place = common.place()
+    known = running(place)
+    found = await collected(known)
+    try:
+        async with connected(place) as connection:
+            found["nats"] = await _bus(connection, known)
+    except NotReachable as error:
+        found["nats"] = {"state": UNREACHABLE, "url": known.nats, "why": str(error)}
+    common.output().document(found, lambda: _status_table(found))
+    parts = [found["nats"], found["router"], *found["bridges"].values(), *found["rails"].values()]
+    if all(part.get("state") == UNREACHABLE for part in parts):
+        raise NotReachable("None of the daemons answers. Start them again with `trinario up`.")
+
+
+async def collected(known: Running) -> dict[str, Any]:
+    """What the daemons say of themselves: ``{"nats", "router", "bridges", "rails"}`` (nats: still empty)."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
+    async with aiohttp.ClientSession(timeout=timeout) as http, asyncio.TaskGroup() as group:
+        router = group.create_task(_asked(http, known.router, _ROUTER_KEYS))
+        bridges = {
+            rail: group.create_task(_asked(http, url, _BRIDGE_KEYS)) for rail, url in sorted(known.bridges.items())
+        }
+        rails = {rail: group.create_task(_rail(http, url)) for rail, url in known.rails.items()}
+    return {
+        "nats": {},
+        "router": router.result(),
+        "bridges": {rail: task.result() for rail, task in bridges.items()},
+        "rails": {rail: task.result() for rail, task in rails.items()},
+    }
+
+
+async def _asked(http: aiohttp.ClientSession, url: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        async with http.get(f"{url}/status") as answer:
+            found: dict[str, Any] = await answer.json()
+            return {**dict.fromkeys(keys), **found}
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return {**dict.fromkeys(keys), "state": UNREACHABLE, "url": url}
+
+
+async def _rail(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    try:
+        async with http.get(f"{url}/readyz") as answer:
+            return {"state": "ready" if answer.status == 200 else "not ready", "url": url}
+    except (aiohttp.ClientError, TimeoutError):
+        return {"state": UNREACHABLE, "url": url}
+
+
+async def _bus(connection: Connection, known: Running) -> dict[str, Any]:
+    log = (await connection.api(f"STREAM.INFO.{subjects.LOG}"))["state"]
+    dead = (await connection.api(f"STREAM.INFO.{subjects.DEAD}"))["state"]
+    return {
+        "state": "connected",
+        "url": known.nats,
+        "log_records": log["messages"],
+        "log_bytes": log["bytes"],
+        "dead": dead["messages"],
+    }
+
+
+def _status_table(found: Mapping[str, Any]) -> "RenderableType | str":
+    named = [("nats", found["nats"]), ("router", found["router"])]
+    named += [(f"bridge {rail}", part) for rail, part in found["bridges"].items()]
+    named += [(f"rail {rail}", part) for rail, part in found["rails"].items()]
+    rows = (
+        (name, part.get("state", "running"), *(_number(part.get(key)) for key in ("pending", "lag_ms", "dead")))
+        for name, part in named
+    )
+    return table(("part", "state", "pending", "lag ms", "dead"), rows, empty="Nothing.")
+
+
+def _number(value: object) -> str:
+    return "" if value is None else str(value)
