@@ -3,12 +3,14 @@
 Pure but for the people and the states it is handed, which have been fetched before. Called by the partition.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from bus.stored import StoredMessage
+from router.anchors import Cursor
 from router.core.fanout import Plans
 from router.core.people import Amended
 from router.core.policy import Lookup, belongs
@@ -29,26 +31,37 @@ _ENTRY_BYTES = 200
 _DEEPEST = 32
 """Nesting that an event may have: readers must be able to skip it, whatever stands on their stacks."""
 
-_SHALLOW_BYTES = 400
+_SHALLOW_BYTES = 700
 """An event this short cannot be nested deeper than every reader's stack allows: a level takes a byte."""
+
+_OPENING = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
+"""The bytes that open an array or a map in msgpack. They may stand in texts, too: few of them prove shallowness."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Inbound(msgspec.Struct, kw_only=True, gc=False):
-    """A message of an ingress stream, and the event in it."""
+class Waiting(NamedTuple):
+    """A message of an ingress stream that is to be decided. Decoded only then: what is decoded long before is cold."""
 
     source: str
     message: StoredMessage
-    event: AnyEvent | None
-    """None when it could not be understood."""
-    why: str = ""
 
     def event_id(self) -> EventId:
         """The event's id; for what is not understood, the one it was published under."""
-        if self.event is not None:
-            return self.event.id
+        event = understand(self.message)
+        return self.published_as() if isinstance(event, NotUnderstood) else event.id
+
+    def published_as(self) -> EventId:
+        """The id its publisher gave it outside of its bytes."""
         return EventId(self.message.event_id or f"{self.message.subject}-{self.message.sequence}")
+
+
+class Parked(msgspec.Struct, frozen=True, kw_only=True):
+    """What nobody understood, or our own code stumbled over."""
+
+    waiting: Waiting
+    event_id: EventId
+    why: str
 
 
 class Draft(msgspec.Struct, kw_only=True):
@@ -57,24 +70,33 @@ class Draft(msgspec.Struct, kw_only=True):
     entries: list[Entry]
     states: dict[ConversationId, Conversation]
     people: list[Person]
-    parked: list[Inbound]
+    parked: list[Parked]
+    last: dict[str, StoredMessage]
+    """The last message taken of each source."""
+    cursor: dict[str, Cursor] = {}
+    """Where it leaves each source."""
 
     @classmethod
     def empty(cls) -> "Draft":
         """Nothing decided."""
-        return cls(entries=[], states={}, people=[], parked=[])
+        return cls(entries=[], states={}, people=[], parked=[], last={})
 
 
-def understand(source: str, message: StoredMessage) -> Inbound:
-    """Decode; what cannot be decoded is a value as well."""
+def understand(message: StoredMessage) -> AnyEvent | NotUnderstood:
+    """The event in a message; what cannot be decoded is a value as well."""
+    payload = message.data
     try:
-        event = decode_event(message.data)
-        if len(message.data) > _SHALLOW_BYTES and len(encode(event)) != len(message.data):
-            # It has members that this version does not know: kept as they are, but not any depth of them.
-            _check_depth(message.data)
+        event = decode_event(payload)
+        if len(payload) > _SHALLOW_BYTES and not _is_shallow(payload, event):
+            _check_depth(payload)
     except NotUnderstood as error:
-        return Inbound(source=source, message=message, event=None, why=str(error))
-    return Inbound(source=source, message=message, event=event)
+        return error
+    return event
+
+
+def _is_shallow(payload: bytes, event: AnyEvent) -> bool:
+    """Whether it is plain that it is not nested deep; if not, it may have members that this version does not know."""
+    return len(payload) - len(payload.translate(None, _OPENING)) <= _DEEPEST or len(encode(event)) == len(payload)
 
 
 def _check_depth(payload: bytes) -> None:
@@ -95,12 +117,12 @@ def _parts(value: object) -> Iterable[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def needs(batch: Iterable[Inbound]) -> tuple[set[ConversationId], set[Party]]:
+def needs(batch: Iterable[Waiting]) -> tuple[set[ConversationId], set[Party]]:
     """The conversations whose states the batch needs, and everybody its events name."""
     conversations: set[ConversationId] = set()
     parties: set[Party] = set()
-    for inbound in batch:
-        event = inbound.event
+    for waiting in batch:
+        event = understand(waiting.message)
         if isinstance(event, Message):
             conversations.add(event.conversation)
             parties.add(event.actor)
@@ -108,7 +130,7 @@ def needs(batch: Iterable[Inbound]) -> tuple[set[ConversationId], set[Party]]:
         elif isinstance(event, Receipt):
             conversations.add(event.conversation)
             parties.add(event.actor)
-        elif event is not None:
+        elif not isinstance(event, NotUnderstood):
             parties.update(_named(event))
     return conversations, parties
 
@@ -135,23 +157,36 @@ class Decider:
     def __init__(self, *, partition: int, partitions: int, record_bytes: int) -> None:
         self._partition, self._partitions, self._record_bytes = partition, partitions, record_bytes
 
-    def decide(self, batch: Iterable[Inbound], *, states: States, people: Lookup, plans: Plans) -> Draft:
+    def decide(
+        self,
+        batch: Iterable[Waiting],
+        *,
+        states: States,
+        flying: Mapping[ConversationId, Conversation],
+        people: Lookup,
+        plans: Plans,
+    ) -> Draft:
         """Decide event by event until the record is full. Raises `NotFetched`, `NotLoaded`: then fetch and do it again.
 
+        `flying`: the states that the record on its way leads to; they go before `states`.
         Events of the people partition see what the earlier ones of their batch have changed.
         """
         draft = Draft.empty()
         amended = Amended(people) if self._partition == PEOPLE_PARTITION else None
         lookup: Lookup = amended or people
-        entries, changed, size_bytes = draft.entries, draft.states, 0
-        for inbound in batch:
-            event, state = inbound.event, None
+        entries, changed, last, size_bytes = draft.entries, draft.states, draft.last, 0
+        for waiting in batch:
+            source, message = waiting
+            last[source] = message
+            event, state = understand(message), None
             if event.__class__ is Message or event.__class__ is Receipt:
-                state = changed.get(event.conversation) or states.get(event.conversation)
-            decision = self._decide(inbound, state, lookup, plans) if event is not None else None
-            if decision is None or event is None:
-                draft.parked.append(inbound)
-                entries.append(parked(inbound.event_id(), source=inbound.source))
+                name = event.conversation
+                state = changed.get(name) or flying.get(name) or states.get(name)
+            decision = self._decide(event, source, state, lookup, plans)
+            if isinstance(event, NotUnderstood) or isinstance(decision, str):
+                event_id = waiting.published_as() if isinstance(event, NotUnderstood) else event.id
+                draft.parked.append(Parked(waiting=waiting, event_id=event_id, why=str(decision)))
+                entries.append(parked(event_id, source=source))
                 size_bytes += _ENTRY_BYTES
                 continue
             if decision.state is not None:
@@ -160,17 +195,23 @@ class Decider:
                 draft.people.extend(decision.people)
                 if amended is not None:
                     amended.amend(decision.people)
-            raw = inbound.message.data
-            entries.append(entry(decision, event, source=inbound.source, raw=raw))
-            size_bytes += _ENTRY_BYTES + len(raw) + decision.packed.size_bytes
+            entries.append(entry(decision, event, source=source, raw=message.data))
+            size_bytes += _ENTRY_BYTES + len(message.data) + decision.packed.size_bytes
             if size_bytes >= self._record_bytes:
                 break
         return draft
 
-    def _decide(self, inbound: Inbound, state: Conversation | None, people: Lookup, plans: Plans) -> Decision | None:
-        """The decision; None for what our own code stumbles over."""
-        event, source = inbound.event, inbound.source
-        assert event is not None  # noqa: S101 - the caller has parked what is none
+    def _decide(
+        self,
+        event: AnyEvent | NotUnderstood,
+        source: str,
+        state: Conversation | None,
+        people: Lookup,
+        plans: Plans,
+    ) -> Decision | str:
+        """The decision; or why there is none: it was not understood, or our own code stumbles over it."""
+        if isinstance(event, NotUnderstood):
+            return str(event)
         try:
             if state is None and not belongs(event, self._partition, self._partitions):
                 return refuse(event, source, Refusal.WRONG_CONVERSATION)
@@ -179,6 +220,5 @@ class Decider:
             raise
         except Exception as error:  # noqa: BLE001 - see below
             # One event that we stumble over must not stop the partition: its bytes are kept, and this line is an alarm.
-            inbound.why = f"{type(error).__name__}: {error}"
             _log.exception("event.stumbled_over", partition=self._partition, source=source, event_id=event.id)
-            return None
+            return f"{type(error).__name__}: {error}"

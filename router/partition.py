@@ -23,7 +23,7 @@ from bus.connection import Connection
 from bus.stored import StoredMessage, last_of, message_at, read_range
 from bus.subjects import LOG, ingress, ingress_stream, log
 from router.anchors import START, Anchored, Cursor, Extent, check, event_ids_on_log, extent, stored_between
-from router.batch import MOST_ENTRIES, Decider, Draft, Inbound, needs, understand
+from router.batch import MOST_ENTRIES, Decider, Draft, Parked, Waiting, needs
 from router.core.conversation import apply
 from router.core.fanout import Plans
 from router.dead import DeadLetters
@@ -31,7 +31,7 @@ from router.directory import Directory
 from router.people import NotFetched, People
 from router.snapshots import NotLoaded, States
 from schemas.codec import decode_record, encode
-from schemas.ids import PEOPLE_PARTITION, EventId
+from schemas.ids import PEOPLE_PARTITION, ConversationId, EventId
 from schemas.log import VERSION, Conversation, Entry, Record
 
 _QUEUE_BATCHES = 4
@@ -70,6 +70,17 @@ class Shared(msgspec.Struct, kw_only=True):
     """Conversations a lane keeps in memory, beside those that have changed since their snapshot."""
 
 
+class _Flight(msgspec.Struct, kw_only=True):
+    """A record on its way."""
+
+    draft: Draft
+    committing: asyncio.Task[int]
+
+
+_NOTHING = Draft.empty()
+"""What is on its way when nothing is. Never written to."""
+
+
 class Lane:
     """One partition while it is ours."""
 
@@ -83,9 +94,13 @@ class Lane:
             shared.conn, subject=log(partition), expected=last.sequence if last is not None else 0
         )
         self._decider = Decider(partition=partition, partitions=shared.partitions, record_bytes=shared.record_bytes)
-        self._queue: deque[Inbound] = deque()
+        self._queue: deque[Waiting] = deque()
         self._queued: dict[str, StoredMessage] = {}
+        self._taken: dict[str, Cursor] = dict(self.cursor)
+        """Where the last decided record leaves the cursor; `cursor` is where the last stored one does."""
         self._passed: dict[str, Cursor] = {}
+        self.flying = 0
+        """Events in the record on its way."""
         self._work, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self._adrift: str | None = None
@@ -127,7 +142,7 @@ class Lane:
     async def _fold_record(self, entries: Sequence[Entry], sequence: int) -> None:
         routed = [entry for entry in entries if entry.outcome == "routed"]
         await self.states.load({entry.conversation for entry in routed})
-        changed: dict[str, Conversation] = {}
+        changed: dict[ConversationId, Conversation] = {}
         for entry in routed:
             before = changed.get(entry.conversation) or self.states.get(entry.conversation)
             if before is not None and before.sequence >= sequence:
@@ -135,7 +150,7 @@ class Lane:
             after = apply(before, entry)
             if after is not None:
                 changed[entry.conversation] = after
-        self.states.fold(changed.values(), sequence=sequence)
+        self.states.fold(changed, sequence=sequence)
         if self.states.unwritten >= _MOST_UNWRITTEN:
             await self.states.flush()
 
@@ -153,7 +168,7 @@ class Lane:
             [message for message in messages if message.sequence > taken] if messages[0].sequence <= taken else messages
         )
         if fresh:
-            self._queue.extend(understand(source, message) for message in fresh)
+            self._queue.extend([Waiting(source, message) for message in fresh])
             self._queued[source] = fresh[-1]
             self._work.set()
             if len(self._queue) >= _QUEUE_BATCHES * self._shared.batch:
@@ -185,7 +200,7 @@ class Lane:
     @property
     def pending(self) -> int:
         """Events queued and not committed."""
-        return len(self._queue)
+        return len(self._queue) + self.flying
 
     @property
     def oldest_at_ms(self) -> int | None:
@@ -200,26 +215,89 @@ class Lane:
                 if self._adrift is not None:
                     raise Adrift(self._adrift)
                 self._work.clear()
-                while self._queue:
-                    await self._commit_some()
+                await self._drain()
                 if self._is_far():
-                    await self._commit(Draft.empty())
+                    await self._mark()
         finally:
             self._room.set()
 
-    async def _commit_some(self) -> None:
+    async def _drain(self) -> None:
+        """Commit all that is queued. Under load the next record is decided while one is on its way.
+
+        It is decided on what that one will have done, which is so once it is stored; and if it is not stored, the lane
+        ends and nothing that was decided counts.
+        """
+        flight: _Flight | None = None
+        try:
+            while self._queue or flight is not None:
+                draft = None
+                if flight is None or self._is_worth_deciding(flight.draft):
+                    draft = await self._decide_some(flight.draft if flight is not None else _NOTHING)
+                if flight is not None:
+                    landing, flight = flight, None
+                    await self._land(landing)
+                if draft is not None:
+                    flight = self._take_off(draft)
+        finally:
+            if flight is not None:
+                flight.committing.cancel()
+                await asyncio.gather(flight.committing, return_exceptions=True)
+
+    def _is_worth_deciding(self, flying: Draft) -> bool:
+        """Enough is queued for a record, and it does not depend on persons whom the directory has yet to be told of."""
+        return len(self._queue) >= self._shared.batch // 2 and not flying.people
+
+    async def _decide_some(self, flying: Draft) -> Draft:
+        """Decide what is queued, or as much as a record holds, after what is on its way; take it off the queue."""
         batch, shared = list(islice(self._queue, MOST_ENTRIES)), self._shared
         while True:
             try:
-                draft = self._decider.decide(batch, states=self.states, people=shared.people, plans=shared.plans)
+                draft = self._decider.decide(
+                    batch, states=self.states, flying=flying.states, people=shared.people, plans=shared.plans
+                )
                 break
             except (NotFetched, NotLoaded) as missing:
                 await self._fetch(batch, missing)
-        for inbound in draft.parked:
-            await self._park(inbound)
-        await self._commit(draft)
+        for parked in draft.parked:
+            await self._park(parked)
+        self._take(draft)
+        return draft
 
-    async def _fetch(self, batch: Sequence[Inbound], missing: NotFetched | NotLoaded) -> None:
+    def _take(self, draft: Draft) -> None:
+        """Its events leave the queue; what the record will say of the cursor is where that leaves us."""
+        queue = self._queue
+        for _ in draft.entries:
+            queue.popleft()
+        for source, message in draft.last.items():
+            self._taken[source] = (message.sequence, EventId(message.event_id or ""))
+        if not self._queue:
+            for source, passed in self._passed.items():
+                self._taken[source] = max(self._taken.get(source, START), passed)
+        if len(self._queue) < _QUEUE_BATCHES * self._shared.batch:
+            self._room.set()
+        draft.cursor = dict(self._taken)
+        if self._recovering is not None:
+            draft.cursor.pop(self._recovering, None)
+            if self._recovering in self.cursor:
+                draft.cursor[self._recovering] = self.cursor[self._recovering]
+
+    def _take_off(self, draft: Draft) -> "_Flight":
+        self.flying = len(draft.entries)
+        return _Flight(draft=draft, committing=asyncio.create_task(self._put(draft)))
+
+    async def _land(self, flight: "_Flight") -> None:
+        """The record is stored; now, and only now, what it says is so."""
+        sequence, draft = await flight.committing, flight.draft
+        self.flying = 0
+        self.cursor = draft.cursor
+        self.events += len(draft.entries)
+        self.states.fold(draft.states, sequence=sequence)
+        if draft.people:
+            await self._shared.directory.apply([(sequence, draft.people)], upto=sequence)
+        if self.states.unwritten >= _MOST_UNWRITTEN:
+            await self.states.flush()
+
+    async def _fetch(self, batch: Sequence[Waiting], missing: NotFetched | NotLoaded) -> None:
         """Have everything in memory that the batch needs. While all is there already, nobody asks what it needs."""
         conversations, parties = needs(batch)
         await self.states.load(conversations)
@@ -230,53 +308,34 @@ class Lane:
             parties.add(missing.party)
         await self._shared.people.prefetch(parties)
 
-    async def _park(self, inbound: Inbound) -> None:
-        event_id = inbound.event_id()
-        await self._shared.letters.post(inbound.source, inbound.message, event_id=event_id, why=inbound.why)
+    async def _park(self, parked: Parked) -> None:
+        source, message = parked.waiting
+        await self._shared.letters.post(source, message, event_id=parked.event_id, why=parked.why)
         _log.error(
             "event.parked",
             partition=self.partition,
-            source=inbound.source,
-            sequence=inbound.message.sequence,
-            event_id=event_id,
+            source=source,
+            sequence=message.sequence,
+            event_id=parked.event_id,
         )
 
-    async def _commit(self, draft: Draft) -> None:
-        """Commit what was decided; then, and only then, it is so."""
-        count = len(draft.entries)
-        cursor = self._cursor_after(count)
-        sequence = await self._put(draft.entries, cursor, self.epoch)
-        for _ in range(count):
-            self._queue.popleft()
-        if len(self._queue) < _QUEUE_BATCHES * self._shared.batch:
-            self._room.set()
-        self.cursor = cursor
-        self.events += count
-        self.states.fold(draft.states.values(), sequence=sequence)
-        if draft.people:
-            await self._shared.directory.apply([(sequence, draft.people)], upto=sequence)
-        if self.states.unwritten >= _MOST_UNWRITTEN:
-            await self.states.flush()
+    async def _mark(self) -> None:
+        """Commit where we stand, with nothing decided."""
+        draft = Draft.empty()
+        self._take(draft)
+        await self._land(self._take_off(draft))
 
-    async def _put(self, entries: Sequence[Entry], cursor: dict[str, Cursor], epoch: int) -> int:
-        record = Record(version=VERSION, partition=self.partition, epoch=epoch, cursor=cursor, entries=tuple(entries))
+    async def _put(self, draft: Draft) -> int:
+        record = Record(
+            version=VERSION,
+            partition=self.partition,
+            epoch=self.epoch,
+            cursor=draft.cursor,
+            entries=tuple(draft.entries),
+        )
         committed = await self._committer.commit(encode(record))
         self._committed_s = time.monotonic()
         return committed.sequence
-
-    def _cursor_after(self, count: int) -> dict[str, Cursor]:
-        """Where the first `count` queued messages bring the cursor; when that is all, where the intake has passed."""
-        cursor = dict(self.cursor)
-        last = {inbound.source: inbound.message for inbound in islice(self._queue, count)}
-        cursor.update((source, (message.sequence, EventId(message.event_id or ""))) for source, message in last.items())
-        if count == len(self._queue):
-            for source, passed in self._passed.items():
-                cursor[source] = max(cursor.get(source, START), passed)
-        if self._recovering is not None:
-            cursor.pop(self._recovering, None)
-            if self._recovering in self.cursor:
-                cursor[self._recovering] = self.cursor[self._recovering]
-        return cursor
 
     async def recover(self, source: str, has: Extent, why: Anchored) -> None:
         """Route what the stream has and the log has not, in a new epoch, and stand at the stream's end.
@@ -299,15 +358,12 @@ class Lane:
         known = await event_ids_on_log(self._shared.conn, self.partition, source)
         self._recovering = source
         async for messages in stored_between(self._shared.conn, ingress(source, self.partition), source, has):
-            self._queue.extend(
-                inbound
-                for inbound in (understand(source, message) for message in messages)
-                if inbound.event_id() not in known
-            )
-            while self._queue:
-                await self._commit_some()
+            waiting = [Waiting(source, message) for message in messages]
+            self._queue.extend([one for one in waiting if one.event_id() not in known])
+            await self._drain()
         self._recovering = None
         last = await message_at(self._shared.conn, ingress_stream(source), has.last) if has.last else None
         self._passed[source] = (has.last, EventId((last.event_id if last is not None else None) or ""))
         self.cursor.pop(source, None)
-        await self._commit(Draft.empty())
+        self._taken.pop(source, None)
+        await self._mark()

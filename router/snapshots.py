@@ -6,8 +6,9 @@ The checkpoint is a log sequence: every conversation changed up to it has a snap
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import msgspec
 import structlog
 
 from bus.connection import Connection
@@ -34,6 +35,8 @@ class States:
         self._bucket, self._partition, self._most = Bucket(conn, STATE), partition, most
         self._clean: dict[ConversationId, Conversation | None] = {}
         self._changed: dict[ConversationId, Conversation] = {}
+        self._at: dict[ConversationId, int] = {}
+        """The log sequence of each changed state; written into it when it is written."""
         self._revisions: dict[ConversationId, int] = {}
         self._flushing = asyncio.Lock()
         self._written = 0
@@ -71,13 +74,12 @@ class States:
         for key, conversation in keys.items():
             self._clean[conversation] = self._read(conversation, found.get(key))
 
-    def fold(self, states: Iterable[Conversation], *, sequence: int) -> None:
+    def fold(self, states: Mapping[ConversationId, Conversation], *, sequence: int) -> None:
         """Take the states that the record at this log sequence made."""
-        for state in states:
-            self._changed[state.id] = Conversation(
-                id=state.id, members=state.members, last=state.last, markers=state.markers, sequence=sequence
-            )
-            self._clean.pop(state.id, None)
+        self._changed.update(states)
+        self._at.update(dict.fromkeys(states, sequence))
+        for conversation in states.keys() & self._clean.keys():
+            del self._clean[conversation]
         self.folded = sequence
 
     async def checkpoint(self) -> int:
@@ -98,7 +100,8 @@ class States:
 
     async def _write(self, state: Conversation) -> None:
         """Write one snapshot, unless another owner has written one as new. Its revision is the guard."""
-        key, value = self._key(state.id), encode(state)
+        sequence = self._at[state.id]
+        key, value = self._key(state.id), encode(msgspec.structs.replace(state, sequence=sequence))
         while True:
             revision = self._revisions.get(state.id)
             try:
@@ -109,10 +112,10 @@ class States:
                 break
             except RevisionChanged:
                 stored = self._read(state.id, await self._bucket.get(key, fresh=True))
-                if stored is not None and stored.sequence >= state.sequence:
+                if stored is not None and stored.sequence >= sequence:
                     break
         if self._changed.get(state.id) is state:
-            del self._changed[state.id]
+            del self._changed[state.id], self._at[state.id]
             self._clean[state.id] = state
 
     async def _set_checkpoint(self, sequence: int) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text", tag_field="type"):
+class Text(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="text", tag_field="type"):
     """Plain text, as typed: Unicode without lone surrogates, no markup meant."""
 
     body: str

@@ -18,7 +18,7 @@ Party = str
 """A `Handle` (an account on the rail the event comes from) or a `PersonId` (somebody who is there as a ghost)."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", gc=False):
     """What all events have. `at_ms`: Unix milliseconds as the rail tells it; shown to people, never used to order."""
 
     id: EventId
@@ -29,7 +29,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     at_ms: int = 0
 
 
-class Message(Event, frozen=True, kw_only=True, tag="message"):
+class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
     """Somebody wrote something. Takes a position."""
 
     to: tuple[Party, ...]
@@ -40,14 +40,14 @@ class Message(Event, frozen=True, kw_only=True, tag="message"):
     """Opaque provenance: what the origin rail calls it, so that `trace` can be asked by it."""
 
 
-class Receipt(Event, frozen=True, kw_only=True, tag="receipt"):
+class Receipt(Event, frozen=True, kw_only=True, gc=False, tag="receipt"):
     """The actor has got (or read) everything up to a position. Takes none itself."""
 
     status: MarkerKind
     position: int
 
 
-class LegResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LegResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What became of one leg on the rail that publishes this."""
 
     event: EventId
@@ -62,39 +62,39 @@ class LegResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the rail could not carry, one short phrase each."""
 
 
-class Results(Event, frozen=True, kw_only=True, tag="results"):
+class Results(Event, frozen=True, kw_only=True, gc=False, tag="results"):
     """Leg results of one partition, together. The id map is a projection of these."""
 
     results: tuple[LegResult, ...]
 
 
-class AccountSeen(Event, frozen=True, kw_only=True, tag="account"):
+class AccountSeen(Event, frozen=True, kw_only=True, gc=False, tag="account"):
     """The rail has this account (registered, or its name has changed). The actor is the account's handle."""
 
     name: str
     account_kind: AccountKind = "person"
 
 
-class Block(Event, frozen=True, kw_only=True, tag="block"):
+class Block(Event, frozen=True, kw_only=True, gc=False, tag="block"):
     """The actor does not want to hear from somebody (or does again)."""
 
     blocked: Party
     on: bool
 
 
-class Link(Event, frozen=True, kw_only=True, tag="link"):
+class Link(Event, frozen=True, kw_only=True, gc=False, tag="link"):
     """Operator: these two accounts are one person, trusted without proof. The first one's person remains."""
 
     handles: tuple[Handle, Handle]
 
 
-class Unlink(Event, frozen=True, kw_only=True, tag="unlink"):
+class Unlink(Event, frozen=True, kw_only=True, gc=False, tag="unlink"):
     """Operator: this account is a person of its own from now on. History stays where it is."""
 
     handle: Handle
 
 
-class Prefer(Event, frozen=True, kw_only=True, tag="prefer"):
+class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
     """Operator, for the person of a handle: absent members stay as they are."""
 
     handle: Handle

@@ -26,7 +26,7 @@ Outcome = Literal["routed", "unchanged", "refused", "people", "noted", "parked"]
 """
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One event's trip to one rail."""
 
     act: Act
@@ -36,7 +36,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For `read`: set the actor's own read state, show nobody a receipt."""
 
 
-class Seat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A member as the router saw them: bridges find the acting account, or make a ghost, from this alone."""
 
     person: PersonId
@@ -53,7 +53,7 @@ def _nowhere() -> msgspec.Raw:
     return msgspec.Raw(b"\x80")
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One event and what became of it."""
 
     source: str
@@ -79,7 +79,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For `people`: the persons as they are from now on."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One commit of one partition's owner."""
 
     version: int
@@ -96,7 +96,7 @@ def order_of(sequence: int, index: int) -> int:
     return sequence << ENTRY_BITS | index
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A conversation's state: the fold of its entries. Snapshots of it are in STATE."""
 
     id: ConversationId

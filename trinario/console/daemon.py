@@ -78,7 +78,7 @@ class Console:
 
     def app(self) -> web.Application:
         """The application. Its routes are in one place: here, and the parts' own."""
-        app = web.Application(middlewares=[self._gate], client_max_size=_BODY_BYTES)
+        app = web.Application(middlewares=[self._gate.check], client_max_size=_BODY_BYTES)
         app.on_response_prepare.append(mark)
         for part in self._parts:
             app.add_routes(part.routes())

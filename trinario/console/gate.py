@@ -37,7 +37,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Gate:
-    """The middleware. `open_at` tells it the port once that is known; until then nobody passes."""
+    """`check` is the middleware. `open_at` tells it the port once that is known; until then nobody passes."""
 
     def __init__(self, *, login: Login) -> None:
         self._login = login
@@ -50,7 +50,7 @@ class Gate:
         self.cookie = f"trinario_{port}"
 
     @web.middleware
-    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         no = self._refusal(request)
         return await handler(request) if no is None else no
 

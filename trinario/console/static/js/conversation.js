@@ -12,6 +12,7 @@ export class Conversation extends EventTarget {
   #span = 4 * PAGE; // how far back, in the rail's own count, the next look at older messages goes
   #loading = null;
   #stale = true;
+  #missed = false; // whether something happened while we were loading: then what was loaded may be old already
 
   constructor(handle, thread) {
     super();
@@ -90,6 +91,9 @@ export class Conversation extends EventTarget {
   #once(work) {
     this.#loading ??= work().finally(() => {
       this.#loading = null;
+      if (!this.#missed) return undefined;
+      this.#missed = false;
+      return this.refresh(true);
     });
     return this.#loading;
   }
@@ -135,7 +139,7 @@ export class Conversation extends EventTarget {
   #merge(found) {
     for (const message of found) this.#known.set(message.native_id, message);
     this.messages = [...this.#known.values()].sort(before);
-    this.#changed();
+    this.dispatchEvent(new Event("change"));
   }
 
   #insert(message) {
@@ -145,6 +149,7 @@ export class Conversation extends EventTarget {
   }
 
   #changed() {
+    this.#missed = this.#loading !== null;
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -28,7 +28,7 @@ export function choose(code) {
 }
 
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const exact = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const exact = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const dayName = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
 const shortDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
 
