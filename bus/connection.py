@@ -199,8 +199,12 @@ class Connection:
     async def publish_core(self, subject: str, body: bytes, *, headers: Headers | None = None, reply: str = "") -> None:
         """Send, at most once. Raises `NotConnected` and `TooLarge`."""
         self._check_size(subject, body, headers)
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task is not None else 0
         try:
             await self._client.publish(subject, body, reply=reply, headers=dict(headers) if headers else None)
+            if task is not None and task.cancelling() > cancelled:
+                raise asyncio.CancelledError  # nats-py's flush takes a cancellation for its own
         except (nats.errors.OutboundBufferLimitError, nats.errors.ConnectionClosedError) as error:
             raise NotConnected(f"{self.name}: the bus is away; {subject} was not sent.") from error
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
+import structlog.tracebacks
 
 Format = Literal["auto", "json", "console"]
 
@@ -19,6 +20,8 @@ SECRET_KEYS = frozenset(
 )
 """Keys whose values never reach a log, at any depth."""
 
+# Without the locals of each frame: they hold texts, tokens and secrets.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _HIDDEN = "[hidden]"
 _CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
 _DEEPEST = 4
@@ -31,9 +34,9 @@ def configure(level: str = "info", format: Format = "auto") -> None:  # noqa: A0
         raise ValueError(f"{level!r} is not a log level; debug, info, warning, error and critical are.")
     as_json = format == "json" or (format == "auto" and not sys.stderr.isatty())
     renderers: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_tracebacks, structlog.processors.JSONRenderer()]
         if as_json
-        else [_without_controls, structlog.dev.ConsoleRenderer()]
+        else [_without_controls, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[

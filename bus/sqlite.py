@@ -122,11 +122,10 @@ class Store:
         try:
             await _check(path, writer)
             await _migrate(path, writer, schema_sql, version, migrations or {})
-            reader = await _connect(path)
+            reader = await _connect(path, "query_only = ON")
         except BaseException:
-            await writer.close()
+            writer.stop()  # not waited for: this may be a cancellation
             raise
-        await reader.execute("PRAGMA query_only = ON")
         store = cls(path, writer, reader)
         # aiosqlite has no public name for the connection that our factory made.
         store._grouping = cast("_GroupConnection", writer._conn)  # noqa: SLF001
@@ -187,16 +186,18 @@ class Store:
                     write.done.set_result(None)
 
 
-async def _connect(path: Path, **more: Any) -> aiosqlite.Connection:
+async def _connect(path: Path, *pragmas: str, **more: Any) -> aiosqlite.Connection:
     # isolation_level None: transactions are begun by us, never by the driver.
     connection = await aiosqlite.connect(path, isolation_level=None, **more)
     connection.row_factory = sqlite3.Row
     try:
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, *pragmas):
             await connection.execute_fetchall(f"PRAGMA {pragma}")
-    except sqlite3.DatabaseError as error:
-        await connection.close()
-        raise _damaged(path, str(error)) from error
+    except BaseException as error:
+        connection.stop()  # a thread that nobody stops keeps the process from ending
+        if isinstance(error, sqlite3.DatabaseError):
+            raise _damaged(path, str(error)) from error
+        raise
     return connection
 
 
