@@ -75,6 +75,18 @@ def by_handle(tx: Connection, handle: str) -> list[Account]:
     return [_account(row) for row in rows]
 
 
+def ghosts_of(tx: Connection, person: str) -> list[Account]:
+    """The ghosts that stand for a person here (one; more only after links)."""
+    rows = tx.execute(f"SELECT {_COLUMNS} FROM accounts WHERE person = ? AND kind = 'ghost'", (person,)).fetchall()  # noqa: S608 - constants
+    return [_account(row) for row in rows]
+
+
+def standing_for(tx: Connection, person: str) -> list[Account]:
+    """The accounts that have taken over a person's ghost."""
+    rows = tx.execute(f"SELECT {_COLUMNS} FROM accounts WHERE person = ? AND kind <> 'ghost'", (person,)).fetchall()  # noqa: S608 - constants
+    return [_account(row) for row in rows]
+
+
 def ghost_of(tx: Connection, person: str) -> Account | None:
     """The ghost that stands for a person here."""
     row = tx.execute(
@@ -121,6 +133,8 @@ def node_for(tx: Connection, rail: RailName, seat: Seat) -> str | None:
     own = own_handle(rail, seat)
     if own is not None:
         return next((found.native_id for found in by_handle(tx, own) if not found.is_ghost), None)
+    if taken_over := standing_for(tx, seat.person):
+        return taken_over[0].native_id
     ghost = ghost_of(tx, seat.person)
     return ghost.native_id if ghost is not None and ghost.told == description(seat) else None
 
@@ -178,6 +192,14 @@ class Accounts:
         found = await self._look_for(own)
         if found is None:
             raise NoAccount(f"{self._rail} no longer has the account of {seat.person}.")
+        return found
+
+    async def with_handle(self, handle: Handle) -> str:
+        """The rail's own account with this handle. Raises `NoAccount`."""
+        known = await self._store.write(lambda tx: [one for one in by_handle(tx, handle) if not one.is_ghost])
+        found = known[0].native_id if known else await self._look_for(handle)
+        if found is None:
+            raise NoAccount(f"{self._rail} has no account with the handle it was said to have.")
         return found
 
     async def _look_for(self, handle: Handle) -> str | None:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bridges.kit import extension, idmap, reports
 from bridges.kit.accounts import Accounts
+from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
 from bridges.kit.intake import Intake
 from bridges.kit.logreader import LogReader
@@ -106,6 +107,7 @@ class Bridge:
         self.outbox = Outbox(rail=rail, partitions=partitions, store=store, conn=conn, publisher=self.publisher)
         self.results = reports.ResultsCourier(rail=rail, store=store, outbox=self.outbox)
         self.orders = OrderTeller(translator=translator, client=client, store=store)
+        self.adopter = Adopter(translator=translator, client=client, store=store, accounts_=self.accounts)
         self.outlet = Outlet(
             translator=translator,
             client=client,
@@ -144,6 +146,7 @@ class Bridge:
     def _on_taken(self, legs: int) -> None:
         self.outlet.legs_added(legs)
         self.orders.wake()
+        self.adopter.wake()
 
     def state(self) -> str:
         """`starting`, `connected`, `degraded` or `bad_credentials`."""
@@ -175,6 +178,7 @@ class Bridge:
                 self.outbox.run(),
                 self.results.run(),
                 self.orders.run(),
+                self.adopter.run(),
                 self.outlet.run(),
                 self.log.run(),
                 self._stay_subscribed(callback),

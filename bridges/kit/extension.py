@@ -166,6 +166,11 @@ def ghost(*, key: str, name: str, handle: str, aliases: Sequence[str]) -> Call:
     return Call(method="POST", path=f"{BASE}/ghosts", body=body)
 
 
+def adopt(*, ghost: str, account: str) -> Call:
+    """Let the account take over what is the ghost's."""
+    return Call(method="POST", path=f"{BASE}/ghosts/{ghost}/adopt", body={"account": account})
+
+
 def read(*, node: str, peer: str, up_to: str, private: bool) -> Call:
     """`node` has read its thread with `peer` up to there."""
     return Call(method="POST", path=f"{BASE}/{node}/read", body={"peer": peer, "up_to": up_to, "private": private})

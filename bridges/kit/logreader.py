@@ -13,7 +13,7 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import idmap, reports
+from bridges.kit import adoption, idmap, reports
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.people import People
 from bridges.kit.receipts import Reach
@@ -52,6 +52,7 @@ class _Taken(msgspec.Struct, kw_only=True):
     legs: int = 0
     events: int = 0
     orders: int = 0
+    adoptions: int = 0
     again: bool = False
     persons: list[Person] = []
 
@@ -59,7 +60,7 @@ class _Taken(msgspec.Struct, kw_only=True):
 class LogReader:
     """Reads the log through the consumer made for this rail.
 
-    `on_taken`: called with the number of new legs after a batch that brought legs or ranks.
+    `on_taken`: called with the number of new legs after a batch that brought legs, ranks or ghosts to be taken over.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class LogReader:
             self._outbox.wake(in_doubt=True)
         elif taken.events:
             self._outbox.wake()
-        if taken.legs or taken.orders:
+        if taken.legs or taken.orders or taken.adoptions:
             self._on_taken(taken.legs)
 
     # --- in the transaction ---
@@ -149,7 +150,9 @@ class LogReader:
                         reaches += self._settle(tx, entry, rank, taken)
                 if entry.legs != _NO_LEGS and (row := self._leg(entry, rank)) is not None:
                     legs.append(row)
-                taken.persons.extend(entry.people)
+                if entry.people:
+                    taken.persons.extend(entry.people)
+                    taken.adoptions += adoption.note(tx, self._rail, entry.people)
         self._outbox.confirm(tx, confirmed)
         for partition, sequence in passed.items():
             self._outbox.confirm_up_to(tx, partition=partition, sequence=sequence)

@@ -1,7 +1,8 @@
 -- Everything a bridge keeps. All of it but `outbox` can be rebuilt from the log and the rail.
 
 -- Accounts of this rail. Ghosts: `person` is whom they stand for today, `key` what they were made with at the rail, `told` what the
--- rail was last told of them. Others: `told` is the name that was last published (empty: never).
+-- rail was last told of them. Others: `told` is the name that was last published (empty: never), and `person` (mostly empty) the
+-- person whose ghost this account has taken over: legs decided before that name them without it.
 CREATE TABLE accounts (
     native_id TEXT PRIMARY KEY,
     handle    TEXT NOT NULL,
@@ -108,4 +109,10 @@ CREATE TABLE orders (
 CREATE TABLE state (
     key   TEXT PRIMARY KEY,
     value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Ghosts whose person has turned out to have an account here, until that has taken over what is theirs.
+CREATE TABLE adoptions (
+    ghost  TEXT PRIMARY KEY,
+    handle TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -148,7 +148,7 @@ class World:
                 for name, rail in self.rails.items()
             },
             bridges={name: BridgeSettings() for name in self.rails},
-            router=RouterSettings(partitions=PARTITIONS),
+            router=RouterSettings(partitions=PARTITIONS, port=0),
         )
 
     async def start_rail(self, name: str, port: int = 0) -> None:

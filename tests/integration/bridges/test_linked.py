@@ -5,6 +5,7 @@ import json
 from bus import subjects
 from bus.commit import Committer
 from bus.connection import Connection
+from bus.kv import Bucket
 from bus.publish import Publisher
 from bus.stored import read_range
 from schemas.codec import decode_event, encode
@@ -12,13 +13,20 @@ from schemas.events import LegResult, Link, Results
 from schemas.handles import Handle
 from schemas.ids import OPERATOR, PEOPLE_PARTITION, event_id
 from schemas.log import VERSION, Record
+from schemas.people import handle_key
 from tests.integration.bridges.conftest import Phone, World
 from tests.integration.conftest import Connect
 from tests.must import eventually
 
 
 async def link(world: World, conn: Connection, one: str, other: str) -> None:
-    """As an operator does; until the directory says so."""
+    """As an operator does, once both accounts are known."""
+
+    async def known() -> None:
+        keys = [handle_key(Handle(handle)) for handle in (one, other)]
+        assert len(await Bucket(conn, subjects.DIRECTORY).get_many(keys)) == len(keys)
+
+    await eventually(known)
     event = Link(id=event_id(OPERATOR, "link", "", one, other), handles=(Handle(one), Handle(other)))
     subject = subjects.ingress(OPERATOR, PEOPLE_PARTITION)
     await Publisher(conn).publish(subject, encode(event), event.id)
@@ -171,3 +179,38 @@ async def test_a_bus_that_was_rolled_back_gets_it_again(world: World, connect: C
     assert await ingress() == []
     await committer.commit(encode(Record(version=VERSION, partition=partition, epoch=2, cursor={}, entries=())))
     assert await eventually(there) == subject
+
+
+async def test_an_account_takes_over_its_persons_ghost(world: World, connect: Connect) -> None:
+    """Alice knows Bob by his ghost on Messenger until he joins: then it is one thread with him."""
+    await world.start("whatsapp", "messenger", "instagram")
+    operator = await connect("operator")
+    phone, desk = await world.register("whatsapp", "alice"), await world.register("messenger", "alice")
+    bob = await world.register("instagram", "bob")
+    await link(world, operator, phone.handle, desk.handle)
+    texts: list[str] = []
+
+    async def reaches_the_desk() -> None:
+        texts.append(f"hello {len(texts)}")
+        await phone.send(bob.handle, texts[-1])
+        await desk.has(bob.handle, texts[-1], within_s=1)
+
+    await eventually(reaches_the_desk)
+    newer = await world.register("messenger", "bob")
+    await link(world, operator, bob.handle, newer.handle)
+
+    async def taken_over() -> None:
+        assert [one["text"] for one in await newer.inbox(desk.handle)] == texts[-len(await newer.inbox(desk.handle)) :]
+        assert texts[-1] in [one["text"] for one in await newer.inbox(desk.handle)]
+
+    await eventually(taken_over)
+    await desk.send(bob.handle, "to the old handle")
+    texts.append("to the old handle")
+    await newer.has(desk.handle, texts[-1])
+    await bob.sees(phone.handle, texts)
+    await newer.send(desk.handle, "from the new one")
+    texts.append("from the new one")
+    await bob.sees(phone.handle, texts)
+    await phone.sees(bob.handle, texts)
+    for handle in (bob.handle, newer.handle):
+        assert [one["text"] for one in await desk.inbox(handle)][-2:] == texts[-2:]
