@@ -81,7 +81,11 @@ def told(running: Running, place: Place) -> str:
             "",
             *(f'  {_name(author)}, on {rail_of(author)}: "{printable(text)}"' for author, _, text in _LINES),
             "",
-            "Neither of them left their own app. Try it, in another terminal:",
+            "Neither of them left their own app. See it, on three phones side by side:",
+            "",
+            f"   {running.console}",
+            "",
+            "Or try it, in another terminal:",
             "",
             "1. The whole conversation is on Bob's Messenger too:",
             f"   {trinario} inbox --as {bob[0]}{data}",
@@ -121,6 +125,7 @@ def addresses(running: Running) -> str:
             f"{len(running.rails)} messaging services are running, each with its own accounts, ids and storage:",
             *(f"  {rail:<10} {url}" for rail, url in running.rails.items()),
             f"Between them, on {running.nats}: the bus, a bridge for each, and the router.",
+            *([f"The web page: {running.console}"] if running.console else []),
         ]
     )
 

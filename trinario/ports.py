@@ -14,7 +14,7 @@ from trinario.failures import Misconfigured
 
 HOST = "127.0.0.1"
 DEFAULT_BASE = 7100
-_RAIL, _BRIDGE, _ROUTER = 1, 11, 30
+_RAIL, _BRIDGE, _CONSOLE, _ROUTER = 1, 11, 20, 30
 _MOST_RAILS = 9
 _LOWEST, _DEFAULT_EPHEMERAL = 10_000, 32_768
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -25,6 +25,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
     nats: int
     router: int
+    console: int
     rails: dict[str, int]
     bridges: dict[str, int]
 
@@ -34,6 +35,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
             "nats": self.nats,
             **{f"rail-{rail}": port for rail, port in self.rails.items()},
             **{f"bridge-{rail}": port for rail, port in self.bridges.items()},
+            "console": self.console,
             "router": self.router,
         }
 
@@ -52,6 +54,7 @@ def planned(base: int, rails: Sequence[str]) -> Ports:
     return Ports(
         nats=find(0),
         router=find(_ROUTER),
+        console=find(_CONSOLE),
         rails={rail: find(_RAIL + place) for place, rail in enumerate(rails)},
         bridges={rail: find(_BRIDGE + place) for place, rail in enumerate(rails)},
     )

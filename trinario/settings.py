@@ -82,6 +82,7 @@ def _keys(ports: Ports) -> dict[str, Any]:
     return {
         "nats.port": ports.nats,
         "router.port": ports.router,
+        "console.port": ports.console,
         **{f"rails.{rail}.port": port for rail, port in ports.rails.items()},
         **{f"bridges.{rail}.port": port for rail, port in ports.bridges.items()},
     }
@@ -131,6 +132,7 @@ def environment(settings: Settings, *, runs_nats: bool, environ: Mapping[str, st
     """The environment in which a child reads the same settings. Credentials are not in it: they are in files."""
     keys: dict[str, Any] = {
         "router.port": settings.router.port,
+        "console.port": settings.console.port,
         "log.level": settings.log.level,
         **({"nats.port": settings.nats.port} if runs_nats else {}),
         **{f"rails.{name}.port": rail.port for name, rail in settings.rails.items()},

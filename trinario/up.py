@@ -2,7 +2,7 @@
 
     rails                      need nothing
     nats-server, the streams   need nothing
-    router, bridges            need both
+    router, bridges, the page  need both
 
 By default the daemons are tasks in this process's event loop and only nats-server is a child; with ``--processes``
 each is a child of its own. What runs where is in ``run.json`` for as long as it runs.
@@ -25,6 +25,7 @@ from bus.runtime import run_daemon
 from bus.server import EmbeddedServer
 from rails.catalogue import BUNDLED
 from trinario import demo, ports
+from trinario.daemons import console
 from trinario.daemons.bridge import serve_bridge
 from trinario.daemons.nats import make_bus, serving_nats
 from trinario.daemons.rail import serve_rail
@@ -77,6 +78,7 @@ def _ports_here(found: Machine) -> dict[str, int]:
         **({"nats": settings.nats.port} if found.runs_nats else {}),
         **{f"rail-{name}": rail.port for name, rail in settings.rails.items() if name in BUNDLED},
         **{f"bridge-{name}": bridge.port for name, bridge in settings.bridges.items()},
+        "console": settings.console.port,
         "router": settings.router.port,
     }
 
@@ -108,7 +110,13 @@ def _parts(settings: Settings, *, more: tuple[str, ...]) -> tuple[list[Part], li
         words=("router", "run", *more),
         run=lambda: serve_router(settings),
     )
-    return rails, [router, *bridges]
+    page = Part(
+        name="console",
+        url=console.base_url(settings),
+        words=("console", "run", *more),
+        run=lambda: console.serve_console(settings),
+    )
+    return rails, [router, *bridges, page]
 
 
 @contextmanager
@@ -220,7 +228,8 @@ class _Everything:
 
     def _running(self) -> Running:
         daemons = {name: Daemon(pid=pid) for name, pid in sorted(self._pids.items())}
-        return msgspec.structs.replace(addresses(self._settings), pid=os.getpid(), daemons=daemons)
+        page = console.login_url(self._settings)
+        return msgspec.structs.replace(addresses(self._settings), console=page, pid=os.getpid(), daemons=daemons)
 
     def _write(self) -> None:
         write_private(self._place.run_file, msgspec.json.format(msgspec.json.encode(self._running())) + b"\n")

@@ -1,5 +1,6 @@
 """What the console does for its phones: files, calls handed to the rail, accounts, and what happens, live."""
 
+import asyncio
 import json
 from http.client import HTTPConnection
 
@@ -36,8 +37,6 @@ CLIMBING = [
 @pytest.mark.parametrize("path", CLIMBING)
 async def test_no_path_leads_out_of_the_pages_files(visitor: Visitor, path: str) -> None:
     """Whatever is asked for, the disk is not."""
-    import asyncio  # noqa: PLC0415 - for this one blocking client
-
     status, body = await asyncio.to_thread(raw, visitor, path)
     assert status in {400, 404}, path
     assert b"import" not in body
@@ -97,8 +96,6 @@ async def test_a_rails_refusal_is_shown_as_it_is(visitor: Visitor, rail: RailSer
 )
 async def test_no_call_leaves_the_client_api(visitor: Visitor, rail: RailServer, place: Place, path: str) -> None:
     """Neither upwards, nor to what gives tokens away."""
-    import asyncio  # noqa: PLC0415 - for this one blocking client
-
     token = await registered(rail, place, ALICE, "Alice")
     cookies = "; ".join(f"{c.key}={c.value}" for c in visitor.http.cookie_jar)
     headers = {"X-Trinario": "1", "X-As": ALICE, "Cookie": cookies}

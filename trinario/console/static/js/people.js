@@ -3,7 +3,7 @@
 import { call } from "/js/api.js";
 import { el } from "/js/dom.js";
 import { live } from "/js/live.js";
-import { look, railOf } from "/js/rails.js";
+import { look, ordered, railOf } from "/js/rails.js";
 import { t } from "/js/words.js";
 
 class People {
@@ -14,7 +14,7 @@ class People {
   /** Read it all. */
   async load() {
     const { rails, accounts } = await call("GET", "/api/accounts");
-    this.rails = rails;
+    this.rails = ordered(rails);
     this.accounts = accounts;
     await this.loadPersons();
   }
@@ -42,9 +42,8 @@ class People {
     return this.persons.find((person) => person.accounts.some((account) => account.handle === handle));
   }
 
-
   async register(handle, name) {
-    const made = await call("POST", "/api/accounts", { handle, name });
+    const made = await call("POST", "/api/accounts", { body: { handle, name } });
     this.accounts.push(made);
     this.#tell();
     return made;

@@ -15,3 +15,9 @@ export function look(rail, known = []) {
   const spare = { title: rail.charAt(0).toUpperCase() + rail.slice(1), line: SPARE[Math.max(0, known.indexOf(rail)) % SPARE.length] };
   return { ticks: "checks", ...(LOOKS[rail] ?? spare) };
 }
+
+/** Rails in the order in which they are shown: those that we have drawn first. */
+export function ordered(rails) {
+  const known = Object.keys(LOOKS).filter((rail) => rails.includes(rail));
+  return [...known, ...rails.filter((rail) => !known.includes(rail))];
+}

@@ -12,6 +12,7 @@ const STEP = 60;
 const MOST = 240;
 const NEAR_PX = 600;
 const BOTTOM_PX = 48;
+const AGAIN_MS = 1000;
 
 export class ThreadView extends HTMLElement {
   #list = el("ol", { class: "messages" });
@@ -96,10 +97,12 @@ export class ThreadView extends HTMLElement {
         this.#show();
       }
     } catch {
-      // The rail is away: scrolling again tries again.
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS)); // the rail is away or busy
     } finally {
       this.#isFetching = false;
     }
+    // Who already stands at the top makes no further scroll event.
+    if (this.isConnected && this.scrollTop < NEAR_PX && !this.#isPinned) onceAFrame(() => this.#reachUp())();
   }
 
   #show() {

@@ -27,10 +27,11 @@ export function choose(code) {
   location.reload();
 }
 
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const exact = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const dayName = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
-const shortDay = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+const tag = navigator.languages.find((one) => one.startsWith(language)) ?? language; // en-GB has another clock than en-US
+const clock = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const dayName = new Intl.DateTimeFormat(tag, { weekday: "long", day: "numeric", month: "long" });
+const shortDay = new Intl.DateTimeFormat(tag, { day: "numeric", month: "short" });
 
 export const time = (atMs) => clock.format(atMs);
 export const exactTime = (atMs) => exact.format(atMs);
