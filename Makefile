@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e bench schemas clean
+.PHONY: help run test check e2e browser bench schemas clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,10 +27,15 @@ run: $(VENV)/.run ## start everything on this machine with demo people; Ctrl-C s
 	@exec $(BIN)/trinario up --demo
 
 test: $(VENV)/.test ## run the tests (what .ci/run calls)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not e2e"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not e2e" --ignore tests/browser
 
 e2e: $(VENV)/.test ## the story over real processes, with kill -9
 	@$(BIN)/python -m pytest -m e2e tests/e2e
+
+browser: $(VENV)/.test ## the web page in a real Chromium (installs it from the system's packages when it is missing)
+	@command -v chromium >/dev/null || { echo "Installing Chromium ..."; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	@$(PIP) install --quiet $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["browser"])')
+	@$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/.test ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -105,6 +105,7 @@ def plain(running: Running, place: Place) -> str:
     return "\n".join(
         [
             addresses(running),
+            f"The web page: {running.console}",
             "",
             "Begin, in another terminal:",
             f"   {trinario} account register {CAST['Carla'][0]} --name Carla{data}",
@@ -125,7 +126,6 @@ def addresses(running: Running) -> str:
             f"{len(running.rails)} messaging services are running, each with its own accounts, ids and storage:",
             *(f"  {rail:<10} {url}" for rail, url in running.rails.items()),
             f"Between them, on {running.nats}: the bus, a bridge for each, and the router.",
-            *([f"The web page: {running.console}"] if running.console else []),
         ]
     )
 

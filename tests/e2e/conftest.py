@@ -63,6 +63,14 @@ class Federation:
             self._log.close()
         assert code == 0
 
+    async def abandon(self) -> None:
+        """End one that never became ready."""
+        assert self._up is not None
+        if self._up.returncode is None:
+            self._up.kill()
+            await self._up.wait()
+        self._log.close()
+
     def run_file(self) -> dict[str, Any]:
         """What `up` says of itself in run.json."""
         found: dict[str, Any] = json.loads((self.folder / "data" / "run.json").read_text())

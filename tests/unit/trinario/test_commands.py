@@ -19,6 +19,7 @@ OFFERED = {
     "bridge run",
     "router run",
     "config explain",
+    "console run",
     "account register",
     "account block",
     "account unblock",

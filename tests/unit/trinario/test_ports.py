@@ -11,7 +11,7 @@ RAILS = ("whatsapp", "messenger", "instagram")
 
 
 def test_the_plan_is_the_contracts() -> None:
-    """Base +0 NATS, +1 to +3 the rails, +11 to +13 their bridges, +30 metrics."""
+    """Base +0 NATS, +1 to +3 the rails, +11 to +13 their bridges, +20 the page, +30 metrics."""
     ports = planned(7100, RAILS)
     assert ports.all() == {
         "nats": 7100,
@@ -21,6 +21,7 @@ def test_the_plan_is_the_contracts() -> None:
         "bridge-whatsapp": 7111,
         "bridge-messenger": 7112,
         "bridge-instagram": 7113,
+        "console": 7120,
         "router": 7130,
     }
 
@@ -28,7 +29,7 @@ def test_the_plan_is_the_contracts() -> None:
 def test_base_zero_takes_free_ports() -> None:
     """All different, all free now."""
     ports = planned(0, RAILS).all().values()
-    assert len(set(ports)) == 8
+    assert len(set(ports)) == 9
     assert all(is_free(port) for port in ports)
 
 
