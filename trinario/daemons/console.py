@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bus.config import Settings
 from trinario.console.daemon import run as run_console
-from trinario.console.login import Login, kept_key
+from trinario.console.login import address
 from trinario.daemons.alone import Ready, place_of, run_alone, unnoticed
 from trinario.options import COMMON, Common
 from trinario.ports import HOST
@@ -22,7 +22,7 @@ def base_url(settings: Settings) -> str:
 
 def login_url(settings: Settings) -> str:
     """The address that lets who opens it in: for the terminal and for run.json, which only its owner can read."""
-    return f"{base_url(settings)}/{Login(key=kept_key(place_of(settings))).fragment}"
+    return address(place_of(settings), port=settings.console.port)
 
 
 def console_run(*, config: Path | None = None, common: Common = COMMON) -> int:
