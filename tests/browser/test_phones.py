@@ -155,9 +155,6 @@ def test_replies_keep_what_they_answer(opened: Open) -> None:
     open_chat(page, WHATSAPP, "Bob")
     write(page, WHATSAPP, "Which platform?")
     message = page.locator(f"{WHATSAPP} .message", has_text="Which platform?").last
-    page.wait_for_timeout(3000)
-    page.screenshot(path="/tmp/lab/con/fail.png")
-    print("HTML", page.locator(f"{WHATSAPP}").inner_text())
     message.hover()
     message.get_by_role("button", name="Reply").click()
     write(page, WHATSAPP, "Three, says the board.")

@@ -20,7 +20,7 @@ from trinario.console.answers import answered, refused
 from trinario.console.assets import Assets, collected
 from trinario.console.buslink import BusAway, BusLink
 from trinario.console.gate import Gate, mark
-from trinario.console.login import VALID_S, Login, forget_key, kept_key
+from trinario.console.login import VALID_S, Login, address, forget_key, kept_key
 from trinario.console.people import People
 from trinario.console.proxy import RailProxy
 from trinario.console.sights import Sights
@@ -64,7 +64,7 @@ class Console:
 
     def __init__(self, *, settings: Settings, place: Place, link: BusLink, http: aiohttp.ClientSession) -> None:
         running, sessions = addresses(settings), Sessions(place)
-        self._link = link
+        self._place, self._link = place, link
         self._login = Login(key=kept_key(place))
         self._gate = Gate(login=self._login)
         self._sockets = Sockets(running=running, sessions=sessions, link=link, http=http)
@@ -115,7 +115,7 @@ class Console:
             raise AddressTaken("console", HOST, port) from error
         found: int = runner.addresses[0][1]
         self._gate.open_at(found)
-        self.url = f"http://{HOST}:{found}/{self._login.fragment}"
+        self.url = address(self._place, port=found)
 
     async def _log_in(self, request: web.Request) -> web.Response:
         """``{"key"}`` -> the session cookie."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from trinario.place import Place, write_private
+from trinario.ports import HOST
 
 VALID_S = 12 * 3600
 _KEY_BYTES = 24
@@ -24,11 +25,6 @@ class Login:
 
     def __init__(self, *, key: str, now_s: Callable[[], float] = time.time) -> None:
         self._key, self._now_s = key, now_s
-
-    @property
-    def fragment(self) -> str:
-        """What is put behind the page's address."""
-        return f"#key={self._key}"
 
     def redeem(self, key: str) -> str | None:
         """A cookie's value for the right key, None for any other."""
@@ -65,3 +61,8 @@ def kept_key(place: Place) -> str:
 def forget_key(place: Place) -> None:
     """After a clean stop the address that was printed opens nothing any more."""
     (place.data / _FILE).unlink(missing_ok=True)
+
+
+def address(place: Place, *, port: int) -> str:
+    """What to open in a browser: the page's address with the key behind ``#``. For a terminal, and for no log."""
+    return f"http://{HOST}:{port}/#key={kept_key(place)}"

@@ -116,8 +116,10 @@ class _Page:
             self._wishes.pop(key).cancel()
             running = None
         if wanted and running is None and len(self._wishes) < _MOST_FOLLOWED:
-            show = LineMap(link=self._link, running=self._running, push=self._queue.put).run
-            self._wishes[key] = group.create_task(show() if key == _MAP else self._follow(Handle(key)))
+            self._wishes[key] = group.create_task(self._show_map() if key == _MAP else self._follow(Handle(key)))
+
+    async def _show_map(self) -> None:
+        await LineMap(link=self._link, running=self._running, push=self._queue.put).run()
 
     async def _send(self) -> None:
         while not self._socket.closed:
@@ -136,6 +138,7 @@ class _Page:
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
             subscription = await connection.subscribe_core(subjects.PEOPLE_CHANGED, self._people_changed)
+            await self._queue.put({"type": "people"})  # what has changed before we could hear of it
             try:
                 await connection.closed.wait()
             finally:

@@ -30,6 +30,7 @@ class Account extends EventTarget {
     this.previews = new Map(); // thread -> its last message that we know
     this.pending = []; // what is not yet taken by the rail
     this.state = "opening";
+    this.isRead = false; // whether the threads have been fetched at all
     live.follow(handle, (frame) => this.#hear(frame));
   }
 
@@ -149,6 +150,7 @@ class Account extends EventTarget {
 
   async #readThreads() {
     const { threads } = await rail(this.handle, "GET", "threads");
+    this.isRead = true;
     this.threads = threads.sort((one, other) => other.last_at_ms - one.last_at_ms);
     this.#changed();
   }

@@ -63,7 +63,7 @@ class People {
 export const options = el("datalist", { id: "everybody" });
 
 export const people = new People();
-live.addEventListener("people", () => people.loadPersons().catch(() => {}));
+live.addEventListener("people", () => people.load().catch(() => {}));
 
 /** Ask for an address and a name, and make that account. Resolves with it, or null. */
 export function askForAccount(rail) {

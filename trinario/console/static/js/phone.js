@@ -153,7 +153,7 @@ export class Phone extends HTMLElement {
     const pending = this.#account.pending.length;
     const focused = this.#list.contains(document.activeElement) ? document.activeElement.dataset.thread : null;
     if (rows.length) this.#list.replaceChildren(...rows);
-    else this.#list.replaceChildren(el("li", { class: "empty" }, pending ? t("sending") : this.#account.state === "opening" ? t("opening") : t("noChats")));
+    else this.#list.replaceChildren(el("li", { class: "empty" }, pending ? t("sending") : this.#account.isRead ? t("noChats") : t("opening")));
     if (focused) this.#list.querySelector(`[data-thread="${focused}"]`)?.focus();
   }
 

@@ -67,7 +67,8 @@ export class ThreadView extends HTMLElement {
     const atBottom = this.scrollHeight - this.scrollTop - this.clientHeight < BOTTOM_PX;
     const messages = this.#conversation?.messages ?? [];
     const wasPinned = this.#isPinned;
-    this.#isPinned = atBottom && this.#last >= messages.length;
+    // What has just come and is not drawn yet does not take us away from the end.
+    this.#isPinned = atBottom && (wasPinned || this.#last >= messages.length);
     if (this.#isPinned && !wasPinned) this.#options.onSeen?.();
     if (this.scrollTop < NEAR_PX) this.#reachUp();
     else if (this.scrollHeight - this.scrollTop - this.clientHeight < NEAR_PX && this.#last < messages.length) {
