@@ -1,4 +1,4 @@
-"""`python -m bench`: the router beside the bare relay; the figures go to bench/results/latest.json.
+"""`python -m bench`: the router beside the bare relay, and the whole path; the figures go to bench/results/latest.json.
 
 `BARS_QUICK=1` makes a shorter run that ends within 40 s. Figures of different runs or machines do not compare; the
 ratios do.
@@ -16,6 +16,7 @@ import msgspec
 import psutil
 import uvloop
 
+from bench import path
 from bench.router import compare, summary
 from bus import logs
 from router.daemon import quiet_collector
@@ -23,7 +24,7 @@ from router.daemon import quiet_collector
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
-async def _measure(*, events: int, turns: int) -> dict[str, Any]:
+async def _measure(*, events: int, turns: int, path_s: float) -> dict[str, Any]:
     figures: dict[str, Any] = {"machine": _machine()}
     print(f"{'':<24}{'events/s':>10}{'CPU us':>9}{'server us':>11}{'of relay':>10}")
     for name, words, one_partition in (
@@ -39,6 +40,14 @@ async def _measure(*, events: int, turns: int) -> dict[str, Any]:
                 f"{words + ', ' + who:<24}{one.events_per_s:>10,.0f}{one.cpu_us_per_event:>9.1f}"
                 f"{one.server_cpu_us_per_event:>11.1f}{ratio:>10.2f}"
             )
+    with tempfile.TemporaryDirectory() as folder:
+        steady, full = await path.measure(Path(folder), for_s=path_s)
+    figures["path"] = {**msgspec.to_builtins(full), "at_50_per_s": msgspec.to_builtins(steady)}
+    for words, one in (("at 50 messages/s", steady), ("at full speed", full)):
+        print(
+            f"whole path {words}: {one.messages_per_s:,.0f} messages/s, {one.server_cpu_us_per_message:,.0f} us server"
+            f" CPU a message, p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms"
+        )
     return figures
 
 
@@ -56,9 +65,9 @@ def main() -> int:
     logs.configure("warning")
     quiet_collector()
     quick = os.environ.get("BARS_QUICK") == "1"
-    events, turns = (8_000, 3) if quick else (40_000, 5)
+    events, turns, path_s = (8_000, 3, 5) if quick else (40_000, 5, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        figures = runner.run(_measure(events=events, turns=turns))
+        figures = runner.run(_measure(events=events, turns=turns, path_s=path_s))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     before = msgspec.json.decode(RESULTS.read_bytes()) if RESULTS.exists() else {}
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({**before, **figures}), indent=2) + b"\n")

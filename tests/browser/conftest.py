@@ -7,12 +7,9 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlparse
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -51,51 +48,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Every daemon a process of its own, so that one can be killed."""
     made = Town(tmp_path_factory.mktemp("town"))
     made.start("--demo", "--processes")
-    try:
-        if made.ready["console"]:
-            made.console = made.ready["console"]
-            yield made
-        else:
-            yield from _beside(made)
-    finally:
-        made.stop()
-
-
-def _beside(made: Town) -> Iterator[Town]:
-    """The console as a process of its own, where `up` does not start it."""
-    program = (
-        "import asyncio, sys; from pathlib import Path; from trinario.place import Place; "
-        "from trinario.settings import machine; from trinario.console.daemon import run; "
-        "found = machine(Place(data=Path(sys.argv[1])), config=None); "
-        "asyncio.run(run(found.settings, ready=lambda what: print(what['url'], flush=True)))"
-    )
-    ready, port = made.ready, lambda url: str(urlparse(url).port)
-    environ = {
-        **os.environ,
-        "TRINARIO_NATS__PORT": port(ready["nats"]),
-        "TRINARIO_ROUTER__PORT": port(ready["router"]),
-        "TRINARIO_CONSOLE__PORT": _free_port(),
-        **{f"TRINARIO_RAILS__{rail.upper()}__PORT": port(url) for rail, url in ready["rails"].items()},
-        **{f"TRINARIO_BRIDGES__{rail.upper()}__PORT": port(url) for rail, url in ready["bridges"].items()},
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(made.data)], stdout=subprocess.PIPE, env=environ, cwd=ROOT, text=True
-    )
-    assert process.stdout is not None
-    try:
-        made.console = process.stdout.readline().strip()
-        assert made.console
-        yield made
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    made.console = made.ready["console"]
+    yield made
+    made.stop()
 
 
 def kill(town: Town, daemon: str) -> None:
