@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,17 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def kill(town: Town, daemon: str) -> None:
     """Kill one daemon with signal 9, by its own process id."""
     os.kill(town.run_file()["daemons"][daemon]["pid"], signal.SIGKILL)
+
+
+@contextmanager
+def halted(town: Town, daemon: str) -> Iterator[None]:
+    """One daemon that does not answer for as long as the block lasts."""
+    pid = town.run_file()["daemons"][daemon]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PATIENCE_MS, PHONE, PICTURES, Open, Town, kill
+from tests.browser.conftest import PATIENCE_MS, PHONE, PICTURES, Open, Town, halted
 from tests.browser.test_phones import INSTAGRAM, MESSENGER, WHATSAPP, open_chat, texts, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -29,8 +29,8 @@ def test_messages_move_along_the_lines_and_tell_their_journey(opened: Open, town
     expect(journey).to_contain_text("Accepted on WhatsApp")
     page.screenshot(path=PICTURES / "journey.png")
     page.keyboard.press("Escape")
-    kill(town, "bridge-messenger")
-    expect(page.locator(".station[data-state=unreachable]")).to_have_count(1)
+    with halted(town, "bridge-messenger"):
+        expect(page.locator(".station[data-state=unreachable]")).to_have_count(1)
     expect(page.locator(".station[data-state=connected]")).to_have_count(3)
 
 

@@ -59,6 +59,15 @@ export function avatar(name) {
   return el("span", { class: `avatar hue-${hash(name) % 8}`, "aria-hidden": "true" }, initials.toUpperCase());
 }
 
+/** Put other children into a node; whoever had the focus in it has it again, found by `aria-label` or `data-key`. */
+export function replaced(node, children) {
+  const had = node.contains(document.activeElement) && document.activeElement !== node ? document.activeElement : null;
+  const name = had && ["data-key", "aria-label"].find((attribute) => had.hasAttribute(attribute));
+  const value = name && had.getAttribute(name);
+  node.replaceChildren(...children);
+  if (name) node.querySelector(`[${name}="${CSS.escape(value)}"]`)?.focus({ preventScroll: true });
+}
+
 /** A small stable number of a text. */
 export function hash(text) {
   let value = 7;

@@ -1,7 +1,7 @@
 /* The line map's page: the drawing, and beside it traffic, the route planner, dead letters and people. */
 
 import { call } from "/js/api.js";
-import { el, onceAFrame } from "/js/dom.js";
+import { el, onceAFrame, replaced } from "/js/dom.js";
 import { journey } from "/js/journey.js";
 import { live } from "/js/live.js";
 import { people } from "/js/people.js";
@@ -80,10 +80,8 @@ export class MapPage {
 
   #traffic() {
     const rows = this.#entries.map((entry) => row(entry));
-    this.#body.replaceChildren(
-      el("p", { class: "quiet" }, t("trafficHint")),
-      rows.length ? el("ol", { class: "traffic" }, rows) : el("p", { class: "empty" }, t("quietNow")),
-    );
+    const list = rows.length ? el("ol", { class: "traffic" }, rows) : el("p", { class: "empty" }, t("quietNow"));
+    replaced(this.#body, [el("p", { class: "quiet" }, t("trafficHint")), list]);
   }
 
   #explain() {
@@ -142,7 +140,7 @@ function row(entry) {
     entry.why && el("span", { class: "trouble" }, entry.why),
   ];
   if (entry.kind !== "message") return el("li", { class: "entry" }, parts);
-  return el("li", {}, el("button", { type: "button", class: "entry message-entry", title: t("journey"), onclick: () => journey(entry.event) }, parts));
+  return el("li", {}, el("button", { type: "button", class: "entry message-entry", "data-key": entry.id, title: t("journey"), onclick: () => journey(entry.event) }, parts));
 }
 
 function happened(entry) {

@@ -2,7 +2,7 @@
 
 import { account } from "/js/account.js";
 import { rail as railCall } from "/js/api.js";
-import { avatar, el, icon, iconButton, onceAFrame } from "/js/dom.js";
+import { avatar, el, icon, iconButton, onceAFrame, replaced } from "/js/dom.js";
 import { journey } from "/js/journey.js";
 import { people } from "/js/people.js";
 import { addressOf, look } from "/js/rails.js";
@@ -119,7 +119,7 @@ export class Phone extends HTMLElement {
 
   #show() {
     if (!this.isConnected) return;
-    this.#title.replaceChildren(...this.#bar());
+    replaced(this.#title, this.#bar());
     if (this.#thread) this.#view.redraw();
     else if (this.#account) this.#showList();
     this.dispatchEvent(new Event("unread"));
