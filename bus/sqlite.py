@@ -124,7 +124,7 @@ class Store:
             await _migrate(path, writer, schema_sql, version, migrations or {})
             reader = await _connect(path, "query_only = ON")
         except BaseException:
-            writer.stop()  # not waited for: this may be a cancellation
+            await writer.close()
             raise
         store = cls(path, writer, reader)
         # aiosqlite has no public name for the connection that our factory made.
@@ -194,7 +194,7 @@ async def _connect(path: Path, *pragmas: str, **more: Any) -> aiosqlite.Connecti
         for pragma in (*_PRAGMAS, *pragmas):
             await connection.execute_fetchall(f"PRAGMA {pragma}")
     except BaseException as error:
-        connection.stop()  # a thread that nobody stops keeps the process from ending
+        await connection.close()  # a thread that nobody stops keeps the process from ending
         if isinstance(error, sqlite3.DatabaseError):
             raise _damaged(path, str(error)) from error
         raise
