@@ -96,6 +96,8 @@ def _drawing(found: Mapping[str, Any]) -> "RenderableType | str":
             branch.add(f"as {printable(native_id)}")
         for lost in leg["lost"]:
             branch.add(f"lost: {lost}")
+    for handle, why in found["unreached"].items():
+        routed.add(f"{printable(handle)}  not reached  ({printable(why)})")
     for marker in found["markers"]:
         routed.add(f"{marker['person']} has got up to position {marker['delivered']}, read up to {marker['read']}")
     return tree
