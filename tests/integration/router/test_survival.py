@@ -13,6 +13,7 @@ from bus.commit import Fenced
 from bus.config import Settings
 from bus.connection import Connection
 from bus.reader import Reader
+from bus.stored import StoredMessage
 from bus.subjects import ingress, ingress_stream
 from router.core.fanout import Plans
 from router.dead import DeadLetters
@@ -119,7 +120,9 @@ async def test_of_two_owners_one_is_fenced(connect: Connect) -> None:
     reader = await Reader.open(
         conn, stream=ingress_stream("whatsapp"), after=0, filters=[ingress("whatsapp", partition)]
     )
-    messages = await reader.pull(limit=10)
+    messages: list[StoredMessage] = []
+    while len(messages) < len(lanes):
+        messages += await reader.pull(limit=10)
     for count, lane in enumerate(lanes, start=1):
         lane.offer("whatsapp", messages[:count])
     tasks = [asyncio.create_task(lane.run()) for lane in lanes]
@@ -148,7 +151,7 @@ async def test_a_log_longer_than_the_memory_is_taken_over_from_snapshots(
         lanes = [await Lane.take_over(small, partition) for partition in range(PARTITIONS)]
         reader = await Reader.open(small.conn, stream=ingress_stream("whatsapp"), after=0)
         tasks = [asyncio.create_task(lane.run()) for lane in lanes]
-        while messages := await reader.pull(limit=100, wait_s=0.5):
+        while messages := await reader.pull(limit=100, wait_s=3):
             for lane in lanes:
                 mine = [one for one in messages if one.subject == ingress("whatsapp", lane.partition)]
                 if mine:
