@@ -13,11 +13,24 @@ import msgspec
 
 from bus import subjects
 from schemas.capabilities import Capabilities
-from schemas.events import AccountSeen, Block, Link, Message, Prefer, Receipt, Results, Unlink
+from schemas.events import (
+    AccountSeen,
+    Block,
+    Edit,
+    Link,
+    Message,
+    Prefer,
+    Reaction,
+    Receipt,
+    Results,
+    Unlink,
+    Unsend,
+    Vote,
+)
 from schemas.log import VERSION, Conversation, Leg, Record, Seat
 from schemas.people import Person
 
-EVENTS = (Message, Receipt, Results, AccountSeen, Block, Link, Unlink, Prefer)
+EVENTS = (Message, Receipt, Edit, Unsend, Reaction, Vote, Results, AccountSeen, Block, Link, Unlink, Prefer)
 TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities)
 MSGPACK = "application/msgpack"
 

@@ -1,10 +1,15 @@
-"""Capabilities: what a rail can carry, as one literal a rail that a reviewer can audit without reading code."""
+"""Capabilities: what a rail can carry, as one literal a rail that a reviewer can audit without reading code.
+
+What is claimed here is shown by `tests/conformance/`, in both directions: everything claimed works, and what is not
+claimed arrives as the next best thing.
+"""
 
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from schemas.content import MarkKind, MediaKind
 from schemas.ids import RailName
 
 
@@ -12,10 +17,24 @@ class Level(StrEnum):
     """How well a rail carries a feature, worst first."""
 
     REFUSED = "refused"
+    """Cannot be shown in any form; whoever sent it is told."""
     DROPPED = "dropped"
+    """Left out, and the leg says so."""
     FALLBACK = "fallback"
+    """Shown in words."""
     PARTIAL = "partial"
+    """Carried, within limits or not in all its parts."""
     FULL = "full"
+
+
+class MediaLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rail takes of one kind of media. What is larger, or of another type, goes as a link."""
+
+    mimes: tuple[str, ...]
+    """Types taken as this kind."""
+    max_bytes: int
+    caption_max: int = 0
+    """Characters of caption in the same message; 0: a caption is a message of its own."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,3 +51,27 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     read: Level = Level.DROPPED
     order: Level = Level.DROPPED
     """Whether the rail shows the federation's order where its own differs."""
+    marks: dict[MarkKind, Level] = {}
+    """Formatting; a kind that is not here is shown as plain words, or in words (`FALLBACK`)."""
+    media: dict[MediaKind, MediaLimit] = {}
+    """A kind that is not here goes as a document where there are documents, else as a link."""
+    album_most: int = 1
+    """Files in one message."""
+    location: Level = Level.FALLBACK
+    contacts: Level = Level.FALLBACK
+    poll: Level = Level.FALLBACK
+    forwarded: Level = Level.DROPPED
+    preview: Level = Level.DROPPED
+    edit: Level = Level.FALLBACK
+    edit_within_s: int = 0
+    """0: at any age."""
+    edit_most: int = 0
+    """How often one message may be edited; 0: any number of times."""
+    unsend: Level = Level.FALLBACK
+    unsend_within_s: int = 0
+    reaction: Level = Level.FALLBACK
+    reaction_most: int = 1
+    """Reactions a person and message."""
+    reaction_emoji: tuple[str, ...] = ()
+    """The emoji it can show; empty: any."""
+    typing: Level = Level.DROPPED

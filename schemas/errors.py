@@ -36,6 +36,8 @@ class Refusal(StrEnum):
     UNKNOWN_CONVERSATION = "unknown_conversation"
     WRONG_CONVERSATION = "wrong_conversation"
     ONESELF = "oneself"
+    NOT_THE_AUTHOR = "not_the_author"
+    UNKNOWN_MESSAGE = "unknown_message"
     ALREADY_LINKED = "already_linked"
     UNKNOWN_ACCOUNT = "unknown_account"
     ONLY_OPERATOR = "only_operator"
@@ -50,6 +52,8 @@ _WORDS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_CONVERSATION: "No such conversation has begun. Send a message first.",
     Refusal.WRONG_CONVERSATION: "The conversation is not that of these two persons. Restart the bridge.",
     Refusal.ONESELF: "Sender and recipient are the same person. Name somebody else.",
+    Refusal.NOT_THE_AUTHOR: "Only its author may change or take back a message. Answer it instead.",
+    Refusal.UNKNOWN_MESSAGE: "The message is not in the log, or not any more. Send a new one.",
     Refusal.ALREADY_LINKED: "The accounts already belong to one person. Nothing is left to do.",
     Refusal.UNKNOWN_ACCOUNT: "No such account has been heard of. Register it on its rail first.",
     Refusal.ONLY_OPERATOR: "Only an operator may do this. Use the trinario command with the operator's key.",

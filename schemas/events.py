@@ -38,6 +38,44 @@ class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
     reply_to: EventId | None = None
     native_id: str = ""
     """Opaque provenance: what the origin rail calls it, so that `trace` can be asked by it."""
+    forwarded: Literal[0, 1, 2] = 0
+    """1: passed on from elsewhere; 2: passed on many times."""
+
+
+class Target(Event, frozen=True, kw_only=True, gc=False):
+    """What events have that are about an earlier message. They take no position of their own."""
+
+    target: EventId
+    """The message's id."""
+    rank: int
+    """Where the log has it (`schemas.log.order_of`), as the publishing bridge has read it: the router looks there who
+    wrote it. Whoever cannot know it yet waits until the log tells.
+    """
+
+
+class Edit(Target, frozen=True, kw_only=True, gc=False, tag="edit"):
+    """The author says it otherwise: `content` is the whole message as it is from now on."""
+
+    content: Content
+
+
+class Unsend(Target, frozen=True, kw_only=True, gc=False, tag="unsend"):
+    """The author takes it back, with its media, everywhere."""
+
+
+class Reaction(Target, frozen=True, kw_only=True, gc=False, tag="reaction"):
+    """The actor's reactions to a message are a set of emoji; this changes it."""
+
+    emoji: str
+    """One emoji, as typed. Empty with `only`: the actor takes back whatever they had."""
+    how: Literal["only", "add", "remove"] = "only"
+    """`only`: this one replaces the others, as on rails with one reaction a person."""
+
+
+class Vote(Target, frozen=True, kw_only=True, gc=False, tag="vote"):
+    """The actor's choice in a poll: indices of its options, from 0. Replaces an earlier choice; empty takes it back."""
+
+    options: tuple[int, ...]
 
 
 class Receipt(Event, frozen=True, kw_only=True, gc=False, tag="receipt"):
@@ -102,9 +140,10 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
     never: tuple[str, ...] | None = None
 
 
-ConversationEvent = Message | Receipt
+TargetEvent = Edit | Unsend | Reaction | Vote
+ConversationEvent = Message | Receipt | TargetEvent
 PeopleEvent = AccountSeen | Block | Link | Unlink | Prefer
-AnyEvent = Message | Receipt | Results | AccountSeen | Block | Link | Unlink | Prefer
+AnyEvent = Message | Receipt | Edit | Unsend | Reaction | Vote | Results | AccountSeen | Block | Link | Unlink | Prefer
 
 
 def is_person(party: Party) -> bool:

@@ -13,12 +13,13 @@ from schemas.ids import ConversationId, EventId, PersonId
 from schemas.markers import Marker
 from schemas.people import Person
 
-VERSION = 1
+VERSION = 2
+"""1: texts and receipts. 2: all kinds of content, edits, unsends, reactions and votes. Every version is read."""
 
 ENTRY_BITS = 12
 """A record holds at most 4,096 entries, so that `order_of` fits an entry's place under its record's sequence."""
 
-Act = Literal["post", "read", "delivered", "block", "fail"]
+Act = Literal["post", "edit", "unsend", "react", "vote", "read", "delivered", "block", "fail"]
 """What a node does on the leg's rail. `fail`: the sender there is told of a refusal or a failure."""
 
 Outcome = Literal["routed", "unchanged", "refused", "people", "noted", "parked"]
@@ -65,7 +66,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     outcome: Outcome
     conversation: ConversationId = ConversationId("")
     position: int = 0
-    """Its place in the conversation; for a receipt, the position it reaches up to."""
+    """Its place in the conversation; for a receipt, the position it reaches up to; for what is about an earlier message,
+    that message's.
+    """
     actor: PersonId | None = None
     seats: msgspec.Raw = msgspec.field(default_factory=_nobody)
     """Members, msgpack of `tuple[Seat, ...]`: `schemas.codec.decode_seats`. Raw because it repeats and few need it."""

@@ -16,6 +16,7 @@ from bridges.kit.contract import Call, Post, Posted, Translator
 from bridges.kit.logreader import Work
 from bridges.kit.receipts import Place
 from schemas.codec import decode_event, decode_seats
+from schemas.content import Text
 from schemas.errors import explain
 from schemas.events import Block, Message, Receipt, Results
 from schemas.ids import ConversationId
@@ -98,6 +99,8 @@ def plan(tx: Transaction, row: LegRow, translator: Translator, *, done: int) -> 
             return _block(tx, work, translator)
         case "fail":
             return next(islice(_failures(tx, row, work, translator), done, None), _FINISHED)
+        case "edit" | "unsend" | "react" | "vote":
+            return Impossible(why=f"{row.act} is not carried yet")
         case _:
             assert_never(row.act)
 
@@ -109,6 +112,8 @@ def _post(tx: Transaction, row: LegRow, work: Work, translator: Translator) -> S
     event = decode_event(work.event)
     if not isinstance(event, Message):
         return Impossible(why=f"a {type(event).__name__} cannot be posted")
+    if not isinstance(event.content, Text):
+        return Impossible(why=f"{type(event.content).__name__.lower()} is not carried yet")
     bound = idmap.parts_of(tx, row.event_id)
     capabilities = translator.capabilities
     texts = parts.split(event.content.body, limit=capabilities.text_max, unit=capabilities.text_unit)

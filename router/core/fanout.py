@@ -92,6 +92,10 @@ _OWN: Mapping[Act, str] = {
     "post": "{name}'s own copy",
     "read": "{name} has read it",
     "block": "{name} blocks here too",
+    "edit": "{name}'s own copy",
+    "unsend": "{name}'s own copy",
+    "react": "{name}'s own copy",
+    "vote": "{name}'s own copy",
     "delivered": "",
     "fail": "",
 }

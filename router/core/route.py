@@ -18,14 +18,18 @@ from schemas.events import (
     AccountSeen,
     AnyEvent,
     Block,
+    Edit,
     Link,
     Message,
     Party,
     PeopleEvent,
     Prefer,
+    Reaction,
     Receipt,
     Results,
     Unlink,
+    Unsend,
+    Vote,
     as_handle,
     as_person,
     is_person,
@@ -38,6 +42,10 @@ from schemas.people import Person
 _KINDS: dict[type, str] = {
     Message: "message",
     Receipt: "receipt",
+    Edit: "edit",
+    Unsend: "unsend",
+    Reaction: "reaction",
+    Vote: "vote",
     Results: "results",
     AccountSeen: "account",
     Block: "block",
@@ -78,6 +86,8 @@ def route(event: AnyEvent, *, source: str, conversation: Conversation | None, pe
             return _message(event, source, conversation, people, plans)
         case Receipt():
             return _receipt(event, source, conversation, people, plans)
+        case Edit() | Unsend() | Reaction() | Vote():
+            return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
         case Results():
             return _results(event)
         case AccountSeen() | Block() | Link() | Unlink() | Prefer():

@@ -37,7 +37,16 @@ def test_bytes_of_every_version_still_mean_the_same(path: Path) -> None:
     for line in path.read_text().splitlines():
         case = json.loads(line)
         value = DECODERS[case["type"]](bytes.fromhex(case["msgpack"]))
-        assert json.loads(msgspec.json.encode(codec.to_plain(value))) == case["json"], case["type"]
+        assert _still_says(json.loads(msgspec.json.encode(codec.to_plain(value))), case["json"]), case["type"]
+
+
+def _still_says(now: object, then: object) -> bool:
+    """Whether everything that was said is still there; later versions may have added members with defaults."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return all(key in now and _still_says(now[key], said) for key, said in then.items())
+    if isinstance(now, list) and isinstance(then, list):
+        return len(now) == len(then) and all(map(_still_says, now, then))
+    return now == then
 
 
 def test_a_field_of_a_later_version_is_no_error() -> None:

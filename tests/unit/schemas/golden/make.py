@@ -6,9 +6,35 @@ from pathlib import Path
 import msgspec
 
 from schemas import codec
-from schemas.capabilities import Capabilities, Level
-from schemas.content import Text
-from schemas.events import AccountSeen, Block, LegResult, Link, Message, Prefer, Receipt, Results, Unlink
+from schemas.capabilities import Capabilities, Level, MediaLimit
+from schemas.content import (
+    Album,
+    Card,
+    Contacts,
+    Content,
+    Location,
+    Mark,
+    Media,
+    Poll,
+    Preview,
+    Text,
+    Unsupported,
+)
+from schemas.events import (
+    AccountSeen,
+    Block,
+    Edit,
+    LegResult,
+    Link,
+    Message,
+    Prefer,
+    Reaction,
+    Receipt,
+    Results,
+    Unlink,
+    Unsend,
+    Vote,
+)
 from schemas.handles import parse
 from schemas.ids import direct_conversation_id, event_id
 from schemas.log import VERSION, Conversation, Entry, Leg, Record, Seat
@@ -29,6 +55,23 @@ message = Message(
     reply_to=event_id("instagram", "message", "17~18", "aWdf"),
     native_id="wamid.HBg",
 )
+photo = Media(kind="image", sha256="ab" * 32, size_bytes=48_123, mime="image/jpeg", caption=Text(body="Sea", marks=()))
+CONTENTS: list[Content] = [
+    Text(
+        body="Ciao bold Bob",
+        marks=(Mark(kind="bold", start=5, end=9), Mark(kind="mention", start=10, end=13, value=bob.id)),
+        preview=Preview(url="https://example.org/", title="Example"),
+    ),
+    photo,
+    Media(kind="sticker", sha256="cd" * 32, size_bytes=9, mime="image/webp", animated=True),
+    Media(kind="document", sha256="ef" * 32, size_bytes=9, mime="application/pdf", name="plan.pdf"),
+    Album(items=(photo, photo), caption=Text(body="Twice")),
+    Location(latitude=45.4, longitude=12.3, name="Harbour", address="Riva 1"),
+    Contacts(cards=(Card(name="Carla", phones=("+393339990000",), emails=("carla@example.org",)),)),
+    Poll(question="When?", options=("Today", "Tomorrow"), several=True),
+    Unsupported(what="view_once"),
+]
+about = {"conversation": conversation, "actor": bob.id, "target": message_id, "rank": 17 << 12}
 receipt = Receipt(id=event_id("r", "r", "r"), conversation=conversation, actor=bob.id, status="read", position=7)
 result = LegResult(event=message_id, status="posted", origin="whatsapp", native_ids=("aWdfX",), at_ms=5, lost=("bold",))
 legs = {"instagram": Leg(act="post", why="Bob is here"), "messenger": Leg(act="read", private=True)}
@@ -50,6 +93,12 @@ entry = Entry(
 CASES = [
     ("event", message),
     ("event", receipt),
+    *[("event", msgspec.structs.replace(message, content=content, forwarded=1)) for content in CONTENTS],
+    ("event", Edit(id=event_id("e", "e", "e"), content=Text(body="Better"), **about)),
+    ("event", Unsend(id=event_id("u", "u", "u"), **about)),
+    ("event", Reaction(id=event_id("n", "n", "n"), emoji="\N{THUMBS UP SIGN}", **about)),
+    ("event", Reaction(id=event_id("n", "n", "o"), emoji="\N{THUMBS UP SIGN}", how="remove", **about)),
+    ("event", Vote(id=event_id("v", "v", "v"), options=(1,), **about)),
     ("event", Results(id=event_id("x", "x", "x"), results=(result,))),
     ("event", AccountSeen(id=message_id, actor="instagram:@bob", name="Bob", account_kind="business")),
     ("event", Block(id=message_id, actor="instagram:@bob", blocked=alice.id, on=True)),
@@ -64,7 +113,20 @@ CASES = [
         "conversation",
         Conversation(id=conversation, members=(alice.id, bob.id), last=3, markers={bob.id: Marker(read=2)}),
     ),
-    ("capabilities", Capabilities(rail="instagram", version=1, text_max=1000, text_unit="bytes", read=Level.FULL)),
+    (
+        "capabilities",
+        Capabilities(
+            rail="instagram",
+            version=2,
+            text_max=1000,
+            text_unit="bytes",
+            read=Level.FULL,
+            marks={"bold": Level.FULL, "link": Level.FALLBACK},
+            media={"image": MediaLimit(mimes=("image/png",), max_bytes=8 << 20)},
+            edit=Level.PARTIAL,
+            edit_within_s=900,
+        ),
+    ),
 ]
 
 
