@@ -66,8 +66,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     outcome: Outcome
     conversation: ConversationId = ConversationId("")
     position: int = 0
-    """Its place in the conversation; for a receipt, the position it reaches up to; for what is about an earlier message,
-    that message's.
+    """Its place in the conversation; for a receipt, the position it reaches up to; for an event about an earlier
+    message, that one's.
     """
     actor: PersonId | None = None
     seats: msgspec.Raw = msgspec.field(default_factory=_nobody)
