@@ -17,7 +17,10 @@ from schemas.events import (
     AccountSeen,
     Block,
     Edit,
+    GroupChanged,
+    GroupFounded,
     Link,
+    Membership,
     Message,
     Prefer,
     Reaction,
@@ -30,7 +33,23 @@ from schemas.events import (
 from schemas.log import VERSION, Conversation, Leg, Record, Seat
 from schemas.people import Person
 
-EVENTS = (Message, Receipt, Edit, Unsend, Reaction, Vote, Results, AccountSeen, Block, Link, Unlink, Prefer)
+EVENTS = (
+    Message,
+    Receipt,
+    Edit,
+    Unsend,
+    Reaction,
+    Vote,
+    GroupFounded,
+    Membership,
+    GroupChanged,
+    Results,
+    AccountSeen,
+    Block,
+    Link,
+    Unlink,
+    Prefer,
+)
 TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities)
 MSGPACK = "application/msgpack"
 

@@ -38,6 +38,10 @@ class Refusal(StrEnum):
     ONESELF = "oneself"
     NOT_THE_AUTHOR = "not_the_author"
     UNKNOWN_MESSAGE = "unknown_message"
+    NOT_ALLOWED = "not_allowed"
+    TAKEN_OUT_SINCE = "taken_out_since"
+    BANNED = "banned"
+    GROUP_ENDED = "group_ended"
     ALREADY_LINKED = "already_linked"
     UNKNOWN_ACCOUNT = "unknown_account"
     ONLY_OPERATOR = "only_operator"
@@ -54,6 +58,10 @@ _WORDS: Mapping[Refusal, str] = {
     Refusal.ONESELF: "Sender and recipient are the same person. Name somebody else.",
     Refusal.NOT_THE_AUTHOR: "Only its author may change or take back a message. Answer it instead.",
     Refusal.UNKNOWN_MESSAGE: "The message is not in the log, or not any more. Send a new one.",
+    Refusal.NOT_ALLOWED: "Only an admin of the group may do this. Ask one; `trinario group show` names them.",
+    Refusal.TAKEN_OUT_SINCE: "This person was taken out of the group in the meantime. Add them again if that is meant.",
+    Refusal.BANNED: "This person is banned from the group. An admin can lift the ban.",
+    Refusal.GROUP_ENDED: "The group has ended. Make a new one.",
     Refusal.ALREADY_LINKED: "The accounts already belong to one person. Nothing is left to do.",
     Refusal.UNKNOWN_ACCOUNT: "No such account has been heard of. Register it on its rail first.",
     Refusal.ONLY_OPERATOR: "Only an operator may do this. Use the trinario command with the operator's key.",

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.content import Content
+from schemas.content import Content, Media
 from schemas.handles import Handle
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.markers import MarkerKind
@@ -33,7 +33,7 @@ class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
     """Somebody wrote something. Takes a position."""
 
     to: tuple[Party, ...]
-    """The other members of a direct conversation (one)."""
+    """The other member of a direct conversation; empty in a group, whose members the router knows."""
     content: Content
     reply_to: EventId | None = None
     native_id: str = ""
@@ -83,6 +83,38 @@ class Receipt(Event, frozen=True, kw_only=True, gc=False, tag="receipt"):
 
     status: MarkerKind
     position: int
+
+
+class GroupFounded(Event, frozen=True, kw_only=True, gc=False, tag="group"):
+    """Somebody made a group; it is theirs. The conversation is `schemas.groups.group_id` of its first native group."""
+
+    name: str
+    members: tuple[Party, ...]
+    """Everybody else in it."""
+    until_ms: int = 0
+    """When it ends by itself, Unix milliseconds; 0: it stays."""
+    picture: Media | None = None
+    native_id: str = ""
+    """What the origin rail calls the group."""
+
+
+class Membership(Event, frozen=True, kw_only=True, gc=False, tag="membership"):
+    """Somebody came, went, or became something else in a group."""
+
+    change: Literal["add", "leave", "remove", "ban", "unban", "admin", "member"]
+    who: tuple[Party, ...]
+    seen: int = 0
+    """The version of the group that the publishing bridge knew: an add of somebody taken out since does not count."""
+
+
+class GroupChanged(Event, frozen=True, kw_only=True, gc=False, tag="group_change"):
+    """The group is called, pictured or ended otherwise. Absent members stay as they are."""
+
+    name: str | None = None
+    until_ms: int | None = None
+    picture: Media | None = None
+    closed: bool = False
+    """It has ended; there is no way back."""
 
 
 class LegResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -141,9 +173,26 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
 
 
 TargetEvent = Edit | Unsend | Reaction | Vote
-ConversationEvent = Message | Receipt | TargetEvent
+GroupEvent = GroupFounded | Membership | GroupChanged
+ConversationEvent = Message | Receipt | TargetEvent | GroupEvent
 PeopleEvent = AccountSeen | Block | Link | Unlink | Prefer
-AnyEvent = Message | Receipt | Edit | Unsend | Reaction | Vote | Results | AccountSeen | Block | Link | Unlink | Prefer
+AnyEvent = (
+    Message
+    | Receipt
+    | Edit
+    | Unsend
+    | Reaction
+    | Vote
+    | GroupFounded
+    | Membership
+    | GroupChanged
+    | Results
+    | AccountSeen
+    | Block
+    | Link
+    | Unlink
+    | Prefer
+)
 
 
 def is_person(party: Party) -> bool:

@@ -8,19 +8,22 @@ from typing import Literal
 
 import msgspec
 
+from schemas.groups import Group
 from schemas.handles import Handle
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.markers import Marker
 from schemas.people import Person
 
 VERSION = 2
-"""1: texts and receipts. 2: all kinds of content, edits, unsends, reactions and votes. Every version is read."""
+"""1: texts and receipts. 2: all kinds of content, edits, unsends, reactions, votes, groups. Every version is read."""
 
 ENTRY_BITS = 12
 """A record holds at most 4,096 entries, so that `order_of` fits an entry's place under its record's sequence."""
 
-Act = Literal["post", "edit", "unsend", "react", "vote", "read", "delivered", "block", "fail"]
-"""What a node does on the leg's rail. `fail`: the sender there is told of a refusal or a failure."""
+Act = Literal["post", "edit", "unsend", "react", "vote", "group", "read", "delivered", "block", "fail"]
+"""What a node does on the leg's rail. `fail`: the sender there is told of a refusal or a failure.
+`group`: the native group is made, or brought to what the log says of the group.
+"""
 
 Outcome = Literal["routed", "unchanged", "refused", "people", "noted", "parked"]
 """`unchanged`: a receipt that told nothing new. `noted`: leg results. `parked`: not understood; its bytes are in DEAD.
@@ -71,7 +74,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     """
     actor: PersonId | None = None
     seats: msgspec.Raw = msgspec.field(default_factory=_nobody)
-    """Members, msgpack of `tuple[Seat, ...]`: `schemas.codec.decode_seats`. Raw because it repeats and few need it."""
+    """Members, msgpack of `tuple[Seat, ...]`: `schemas.codec.decode_seats`. Raw because it repeats and few need it.
+    In a group only whom the event is about: the actor, and for membership events those concerned, in their order.
+    """
     legs: msgspec.Raw = msgspec.field(default_factory=_nowhere)
     """msgpack of `dict[RailName, Leg]`: `schemas.codec.decode_legs`."""
     unreached: dict[str, str] = {}
@@ -109,3 +114,5 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     markers: dict[PersonId, Marker] = {}
     sequence: int = 0
     """The log sequence this state stands for."""
+    group: Group | None = None
+    """None for a direct conversation; otherwise `members` are the group's."""

@@ -99,7 +99,7 @@ def plan(tx: Transaction, row: LegRow, translator: Translator, *, done: int) -> 
             return _block(tx, work, translator)
         case "fail":
             return next(islice(_failures(tx, row, work, translator), done, None), _FINISHED)
-        case "edit" | "unsend" | "react" | "vote":
+        case "edit" | "unsend" | "react" | "vote" | "group":
             return Impossible(why=f"{row.act} is not carried yet")
         case _:
             assert_never(row.act)

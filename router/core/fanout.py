@@ -96,6 +96,7 @@ _OWN: Mapping[Act, str] = {
     "unsend": "{name}'s own copy",
     "react": "{name}'s own copy",
     "vote": "{name}'s own copy",
+    "group": "{name} is in the group",
     "delivered": "",
     "fail": "",
 }

@@ -19,7 +19,10 @@ from schemas.events import (
     AnyEvent,
     Block,
     Edit,
+    GroupChanged,
+    GroupFounded,
     Link,
+    Membership,
     Message,
     Party,
     PeopleEvent,
@@ -46,6 +49,9 @@ _KINDS: dict[type, str] = {
     Unsend: "unsend",
     Reaction: "reaction",
     Vote: "vote",
+    GroupFounded: "group",
+    Membership: "membership",
+    GroupChanged: "group_change",
     Results: "results",
     AccountSeen: "account",
     Block: "block",
@@ -88,6 +94,8 @@ def route(event: AnyEvent, *, source: str, conversation: Conversation | None, pe
             return _receipt(event, source, conversation, people, plans)
         case Edit() | Unsend() | Reaction() | Vote():
             return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
+        case GroupFounded() | Membership() | GroupChanged():
+            return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
         case Results():
             return _results(event)
         case AccountSeen() | Block() | Link() | Unlink() | Prefer():

@@ -24,8 +24,11 @@ from schemas.events import (
     AccountSeen,
     Block,
     Edit,
+    GroupChanged,
+    GroupFounded,
     LegResult,
     Link,
+    Membership,
     Message,
     Prefer,
     Reaction,
@@ -35,6 +38,7 @@ from schemas.events import (
     Unsend,
     Vote,
 )
+from schemas.groups import after, group_id
 from schemas.handles import parse
 from schemas.ids import direct_conversation_id, event_id
 from schemas.log import VERSION, Conversation, Entry, Leg, Record, Seat
@@ -72,6 +76,20 @@ CONTENTS: list[Content] = [
     Unsupported(what="view_once"),
 ]
 about = {"conversation": conversation, "actor": bob.id, "target": message_id, "rank": 17 << 12}
+group = group_id("instagram", "1784~group")
+founded = GroupFounded(
+    id=event_id("g", "g", "g"),
+    conversation=group,
+    actor="instagram:@bob",
+    name="Harbour",
+    members=(alice.id,),
+    until_ms=9,
+)
+group_events = [
+    founded,
+    Membership(id=event_id("m", "m", "m"), conversation=group, actor=bob.id, change="remove", who=(alice.id,), seen=1),
+    GroupChanged(id=event_id("c", "c", "c"), conversation=group, actor=bob.id, name="Sea", closed=True),
+]
 receipt = Receipt(id=event_id("r", "r", "r"), conversation=conversation, actor=bob.id, status="read", position=7)
 result = LegResult(event=message_id, status="posted", origin="whatsapp", native_ids=("aWdfX",), at_ms=5, lost=("bold",))
 legs = {"instagram": Leg(act="post", why="Bob is here"), "messenger": Leg(act="read", private=True)}
@@ -99,6 +117,7 @@ CASES = [
     ("event", Reaction(id=event_id("n", "n", "n"), emoji="\N{THUMBS UP SIGN}", **about)),
     ("event", Reaction(id=event_id("n", "n", "o"), emoji="\N{THUMBS UP SIGN}", how="remove", **about)),
     ("event", Vote(id=event_id("v", "v", "v"), options=(1,), **about)),
+    *[("event", event) for event in group_events],
     ("event", Results(id=event_id("x", "x", "x"), results=(result,))),
     ("event", AccountSeen(id=message_id, actor="instagram:@bob", name="Bob", account_kind="business")),
     ("event", Block(id=message_id, actor="instagram:@bob", blocked=alice.id, on=True)),
@@ -112,6 +131,10 @@ CASES = [
     (
         "conversation",
         Conversation(id=conversation, members=(alice.id, bob.id), last=3, markers={bob.id: Marker(read=2)}),
+    ),
+    (
+        "conversation",
+        Conversation(id=group, members=(bob.id, alice.id), group=after(None, founded, bob.id, (bob.id, alice.id))),
     ),
     (
         "capabilities",
