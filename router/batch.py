@@ -19,7 +19,19 @@ from router.people import NotFetched
 from router.snapshots import States
 from schemas.codec import decode_event, encode
 from schemas.errors import NotUnderstood, Refusal
-from schemas.events import AccountSeen, AnyEvent, Block, Link, Message, Party, Prefer, Receipt, Unlink
+from schemas.events import (
+    AccountSeen,
+    AnyEvent,
+    Block,
+    ConversationEvent,
+    GroupFounded,
+    Link,
+    Membership,
+    Message,
+    Party,
+    Prefer,
+    Unlink,
+)
 from schemas.ids import PEOPLE_PARTITION, ConversationId, EventId, person_id
 from schemas.log import Conversation, Entry
 from schemas.people import Person
@@ -36,6 +48,9 @@ _SHALLOW_BYTES = 700
 
 _OPENING = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 """The bytes that open an array or a map in msgpack. They may stand in texts, too: few of them prove shallowness."""
+
+_OF_CONVERSATIONS = frozenset(ConversationEvent.__args__)
+"""Set look-ups by class: an `isinstance` with a union costs ten times as much, for every event."""
 
 _log = structlog.get_logger(__name__)
 
@@ -127,12 +142,23 @@ def needs(batch: Iterable[Waiting]) -> tuple[set[ConversationId], set[Party]]:
             conversations.add(event.conversation)
             parties.add(event.actor)
             parties.update(event.to)
-        elif isinstance(event, Receipt):
+        elif isinstance(event, ConversationEvent):
             conversations.add(event.conversation)
             parties.add(event.actor)
+            parties.update(_subjects(event))
         elif not isinstance(event, NotUnderstood):
             parties.update(_named(event))
     return conversations, parties
+
+
+def _subjects(event: AnyEvent) -> tuple[Party, ...]:
+    match event:
+        case GroupFounded():
+            return event.members
+        case Membership():
+            return event.who
+        case _:
+            return ()
 
 
 def _named(event: AnyEvent) -> tuple[Party, ...]:
@@ -179,8 +205,8 @@ class Decider:
             source, message = waiting
             last[source] = message
             event, state = understand(message), None
-            if event.__class__ is Message or event.__class__ is Receipt:
-                name = event.conversation
+            if event.__class__ in _OF_CONVERSATIONS:
+                name = event.conversation  # type: ignore[union-attr] # mypy does not see that these classes have one
                 state = changed.get(name) or flying.get(name) or states.get(name)
             decision = self._decide(event, source, state, lookup, plans)
             if isinstance(event, NotUnderstood) or isinstance(decision, str):

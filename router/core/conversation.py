@@ -7,12 +7,14 @@ says. Both end in the same state (tests/properties/test_core.py).
 import msgspec
 
 from schemas.codec import decode_event, decode_seats
-from schemas.events import Receipt
+from schemas.events import GroupChanged, GroupFounded, Membership, Receipt
+from schemas.groups import after
 from schemas.ids import ConversationId, PersonId
 from schemas.log import Conversation, Entry
 from schemas.markers import Marker, MarkerKind
 
 _NOWHERE = Marker()
+_OF_GROUPS = frozenset({"group", "membership", "group_change"})
 
 
 def begin(conversation: ConversationId, members: tuple[PersonId, ...]) -> Conversation:
@@ -28,6 +30,7 @@ def said(conversation: Conversation) -> Conversation:
         last=conversation.last + 1,
         markers=conversation.markers,
         sequence=conversation.sequence,
+        group=conversation.group,
     )
 
 
@@ -56,4 +59,18 @@ def apply(conversation: Conversation | None, entry: Entry) -> Conversation | Non
         event = decode_event(entry.event)
         if isinstance(event, Receipt):
             return heard(conversation, entry.actor, event.status, entry.position)
+    if entry.kind in _OF_GROUPS:
+        return _regrouped(conversation, entry, entry.actor)
     return conversation
+
+
+def _regrouped(conversation: Conversation | None, entry: Entry, actor: PersonId) -> Conversation | None:
+    event = decode_event(entry.event)
+    if not isinstance(event, GroupFounded | Membership | GroupChanged):
+        return conversation
+    before = conversation.group if conversation is not None else None
+    group = after(before, event, actor, tuple(seat.person for seat in decode_seats(entry.seats)))
+    if group is None:
+        return conversation
+    state = conversation or begin(entry.conversation, ())
+    return msgspec.structs.replace(state, members=group.members, group=group)

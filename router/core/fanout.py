@@ -74,15 +74,15 @@ def plan(
     whys: dict[RailName, list[str]] = {}
     if (act in ("post", "read") and not private) or act == "delivered":
         for person in others:
-            for rail in _reachable(person):
+            for rail in reachable(person):
                 whys.setdefault(rail, []).append(f"{person.name} is here")
     if act != "delivered":
-        for rail in actor.rails() if act == "block" else _reachable(actor):
+        for rail in actor.rails() if act == "block" else reachable(actor):
             whys.setdefault(rail, []).append(_OWN[act].format(name=actor.name))
     legs = {
         rail: Leg(act=act, why=", ".join(why), private=private)
         for rail, why in whys.items()
-        if rail != source and _carries(capabilities.get(rail), act)
+        if rail != source and carries(capabilities.get(rail), act)
     }
     unreached = dict(_unreached(source, members, capabilities)) if act == "post" else {}
     return Plan(seats=tuple(map(seat, members)), legs=legs, unreached=unreached)
@@ -111,15 +111,17 @@ def seat(person: Person) -> Seat:
 
 def reached(source: str, person: Person) -> bool:
     """Whether anything at all gets to this person: on some rail, or where it was written."""
-    return person.account_on(source) is not None or bool(_reachable(person))
+    return person.account_on(source) is not None or bool(reachable(person))
 
 
-def _reachable(person: Person) -> tuple[RailName, ...]:
+def reachable(person: Person) -> tuple[RailName, ...]:
+    """The rails on which a person has a verified account and does not mind being reached."""
     never = person.preferences.never
     return tuple(rail for rail in person.rails() if rail not in never) if never else person.rails()
 
 
-def _carries(rail: Capabilities | None, act: Act) -> bool:
+def carries(rail: Capabilities | None, act: Act) -> bool:
+    """Whether a rail can show such an act at all; one that is not known is taken to."""
     if rail is None:
         return True
     if act == "post":
@@ -152,7 +154,7 @@ def _why_not(person: Person, account: Account, rail: RailName, capabilities: Cap
         return f"the account is {account.state}"
     if rail in person.preferences.never:
         return f"{person.name} prefers not to be reached on {rail}"
-    if not _carries(capabilities, "post"):
+    if not carries(capabilities, "post"):
         return f"{rail} carries no text"
     return ""
 

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from router.core import groups
 from router.core.conversation import begin, heard, said
 from router.core.fanout import NOWHERE, Known, Packed, Plan, Plans, only, pack, plan, reached, seat
 from router.core.people import decide_people, party
@@ -20,6 +21,7 @@ from schemas.events import (
     Block,
     Edit,
     GroupChanged,
+    GroupEvent,
     GroupFounded,
     Link,
     Membership,
@@ -37,6 +39,7 @@ from schemas.events import (
     as_person,
     is_person,
 )
+from schemas.groups import Group, is_group
 from schemas.handles import rail_of
 from schemas.ids import OPERATOR, ConversationId, EventId, PersonId, RailName, direct_conversation_id, person_id
 from schemas.log import Conversation, Entry, Leg, Outcome
@@ -95,7 +98,7 @@ def route(event: AnyEvent, *, source: str, conversation: Conversation | None, pe
         case Edit() | Unsend() | Reaction() | Vote():
             return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
         case GroupFounded() | Membership() | GroupChanged():
-            return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
+            return _group(event, source, conversation, people, plans)
         case Results():
             return _results(event)
         case AccountSeen() | Block() | Link() | Unlink() | Prefer():
@@ -145,6 +148,8 @@ def _message(event: Message, source: str, conversation: Conversation | None, peo
     key = (source, event.conversation, event.actor, event.to)
     known = plans.get(key)
     if known is None or known.stamp is not people.stamp:
+        if is_group(event.conversation):
+            return _group_message(event, source, conversation, people, plans)
         planned = _planned(event, source, conversation, people, plans)
         if isinstance(planned, Refusal):
             return refuse(event, source, planned)
@@ -157,6 +162,36 @@ def _message(event: Message, source: str, conversation: Conversation | None, peo
         conversation=event.conversation,
         position=state.last,
         actor=actor.id,
+        packed=known.packed,
+        state=state,
+    )
+
+
+def _group_message(
+    event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
+) -> Decision:
+    group = conversation.group if conversation is not None else None
+    if conversation is None or group is None:
+        return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
+    if rail_of(event.actor) != source:
+        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
+    if refusal := groups.standing(event.at_ms, group):
+        return refuse(event, source, refusal)
+    key = groups.key_of(source, event.conversation, event.actor, group, "post")
+    known = plans.get(key)
+    if known is None or known.stamp is not people.stamp:
+        actor = party(event.actor, source, people)
+        if actor is None or not may_act(actor, as_handle(event.actor)) or not groups.is_member(group, actor, people):
+            return refuse(event, source, Refusal.NOT_A_MEMBER)
+        packed = groups.group_plan(source, "post", actor=actor, group=group, people=people, plans=plans)
+        known = Known(persons=(actor,), stamp=people.stamp, packed=packed)
+        plans.remember(key, known)
+    state = said(conversation)
+    return Decision(
+        outcome="routed",
+        conversation=event.conversation,
+        position=state.last,
+        actor=known.persons[0].id,
         packed=known.packed,
         state=state,
     )
@@ -232,17 +267,23 @@ def _receipt(event: Receipt, source: str, conversation: Conversation | None, peo
     actor = party(event.actor, source, people)
     if actor is None or not may_act(actor, as_handle(event.actor)):
         return refuse(event, source, Refusal.NOT_A_MEMBER)
-    members = _members(conversation, actor, people)
-    if not any(member is actor for member in members):
+    group = conversation.group
+    members = () if group is not None else _members(conversation, actor, people)
+    if not (groups.is_member(group, actor, people) if group is not None else any(one is actor for one in members)):
         return refuse(event, source, Refusal.NOT_A_MEMBER)
     state = heard(conversation, actor.id, event.status, event.position)
     changed = state is not conversation
+    packed = NOWHERE
+    if changed and group is not None:
+        packed = _group_receipt_plan(event, actor, group, people, plans)
+    elif changed:
+        packed = _receipt_plan(event, actor, members, people, plans)
     return Decision(
         outcome="routed" if changed else "unchanged",
         conversation=event.conversation,
         position=max(0, min(event.position, conversation.last)),
         actor=actor.id,
-        packed=_receipt_plan(event, actor, members, people, plans) if changed else NOWHERE,
+        packed=packed,
         state=state if changed else None,
     )
 
@@ -268,6 +309,37 @@ def _receipt_plan(event: Receipt, actor: Person, members: tuple[Person, ...], pe
     packed = pack(msgspec.structs.replace(made, seats=tuple(map(seat, members))))
     plans.remember(key, Known(persons=(actor, *members), stamp=people.stamp, packed=packed))
     return packed
+
+
+def _group_receipt_plan(event: Receipt, actor: Person, group: Group, people: Lookup, plans: Plans) -> Packed:
+    """Reads are shown to the group; that everybody has got everything is not said a thousand times."""
+    if event.status == "delivered":
+        return NOWHERE
+    source = rail_of(event.actor)
+    key = groups.key_of(source, event.conversation, event.actor, group, "read")
+    known = plans.get(key)
+    if known is None or known.stamp is not people.stamp:
+        private = not actor.preferences.receipts
+        packed = groups.group_plan(
+            source, "read", actor=actor, group=group, people=people, plans=plans, private=private
+        )
+        known = Known(persons=(actor,), stamp=people.stamp, packed=packed)
+        plans.remember(key, known)
+    return known.packed
+
+
+def _group(event: GroupEvent, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+    decided = groups.decide_group(event, source, conversation, people, plans)
+    if decided.refusal is not None:
+        refused = refuse(event, source, decided.refusal)
+        return msgspec.structs.replace(refused, packed=decided.packed)
+    return Decision(
+        outcome="unchanged" if decided.state is None else "routed",
+        conversation=event.conversation,
+        actor=decided.actor,
+        packed=decided.packed,
+        state=decided.state,
+    )
 
 
 def _results(event: Results) -> Decision:
