@@ -43,6 +43,10 @@ class NatsSettings(_Section, frozen=True, kw_only=True):
     ingress_keep_s: Size = 7 * 86_400
     log_keep_s: Size = 0
     """0: the federation log is kept for good."""
+    media_bytes: Size = 2048 * _MIB
+    """All media together. 0: as much as there is room."""
+    media_keep_s: Size = 30 * 86_400
+    """How long the bus keeps a file. 0: for good."""
 
 
 class RailSettings(_Section, frozen=True, kw_only=True):

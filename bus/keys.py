@@ -127,6 +127,9 @@ def _bridge(rail: str) -> tuple[list[str], list[str]]:
         *_look(subjects.ingress_stream(rail)),
         *_look(subjects.bucket_stream(subjects.DIRECTORY)),
         *_look(subjects.bucket_stream(subjects.RAILS)),
+        f"$O.{subjects.MEDIA}.C.{rail}.>",
+        f"$O.{subjects.MEDIA}.M.*",
+        *_look(subjects.object_stream(subjects.MEDIA)),
     ]
     return publish, ["live.>", subjects.PEOPLE_CHANGED]
 

@@ -27,6 +27,7 @@ TOPOLOGY_KEY = "topology"
 ALL_LOGS = "log.>"
 
 _RAIL = re.compile(r"[a-z0-9][a-z0-9-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class BadSubject(ValueError):
@@ -36,6 +37,12 @@ class BadSubject(ValueError):
 def _rail(name: str) -> str:
     if not _RAIL.fullmatch(name):
         raise BadSubject(f"{name!r} is not a rail's name: lower-case letters, digits and hyphens are, e.g. 'whatsapp'.")
+    return name
+
+
+def _sha256(name: str) -> str:
+    if not _SHA256.fullmatch(name):
+        raise BadSubject(f"{name[:80]!r} is not a SHA-256: 64 lower-case hexadecimal digits are.")
     return name
 
 
@@ -116,3 +123,18 @@ def bucket_key(bucket: str, key: str) -> str:
 def object_stream(store: str) -> str:
     """The stream under an object store."""
     return f"OBJ_{store}"
+
+
+def media_card(sha256: str) -> str:
+    """Where the object store says what a file is."""
+    return f"$O.{MEDIA}.M.{_sha256(sha256)}"
+
+
+def media_chunk(writer: str, sha256: str, index: int) -> str:
+    """Where the object store keeps a part of a file, for whoever wrote it."""
+    return f"$O.{MEDIA}.C.{_rail(writer)}.{_sha256(sha256)}.{index}"
+
+
+def media_chunks(writer: str, sha256: str) -> str:
+    """All parts of a file."""
+    return f"$O.{MEDIA}.C.{_rail(writer)}.{_sha256(sha256)}.*"

@@ -33,6 +33,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ingress_keep_s: int = 7 * _DAY_S
     log_keep_s: int = 0
     dead_keep_s: int = 30 * _DAY_S
+    media_bytes: int = 2 * 1024 * 1024 * 1024
+    media_keep_s: int = 30 * _DAY_S
     duplicate_window_s: int = 2 * 3600
 
 
@@ -62,8 +64,11 @@ def streams(*, rails: Sequence[str], limits: Limits, replicas: int) -> list[dict
         *(_bucket(name) for name in (subjects.STATE, subjects.DIRECTORY, subjects.RAILS, subjects.LEASES)),
         _stream(
             subjects.object_stream(subjects.MEDIA),
-            [f"$O.{subjects.MEDIA}.C.>", f"$O.{subjects.MEDIA}.M.>"],
-            allow_rollup_hdrs=True,
+            # No rollups: with one header, whoever may write a chunk could wipe out everybody's.
+            [f"$O.{subjects.MEDIA}.C.*.*.*", f"$O.{subjects.MEDIA}.M.*"],
+            max_age=limits.media_keep_s * _SECOND_NS,
+            max_bytes=limits.media_bytes or -1,
+            allow_rollup_hdrs=False,
         ),
     ]
     return [{**config, "num_replicas": replicas} for config in found]

@@ -41,6 +41,8 @@ async def make_bus(settings: Settings, url: str) -> None:
     limits = topology.Limits(
         ingress_bytes=settings.nats.ingress_bytes,
         ingress_keep_s=settings.nats.ingress_keep_s,
+        media_bytes=settings.nats.media_bytes,
+        media_keep_s=settings.nats.media_keep_s,
         log_keep_s=settings.nats.log_keep_s,
     )
     async with connected(place_of(settings), role="admin", url=url) as connection:
