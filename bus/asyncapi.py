@@ -13,6 +13,7 @@ import msgspec
 
 from bus import subjects
 from schemas.capabilities import Capabilities
+from schemas.dead import Letter, Note, Redriven
 from schemas.events import (
     AccountSeen,
     Block,
@@ -50,7 +51,7 @@ EVENTS = (
     Unlink,
     Prefer,
 )
-TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities)
+TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities, Letter, Note, Redriven)
 MSGPACK = "application/msgpack"
 
 # Addresses come from the functions that build the subjects, with the parameters put back in.
@@ -64,6 +65,16 @@ CHANNELS: dict[str, tuple[str, str, tuple[type, ...]]] = {
         subjects.log(7).replace("7", "{partition}"),
         "What the router decided: one record a commit.",
         (Record,),
+    ),
+    "dead": (
+        subjects.dead("stage", "rail").replace("stage", "{stage}").replace("rail", "{rail}"),
+        "What could not be understood or delivered; and what operators have done with it (stages redriven, dropped).",
+        (Letter, Note),
+    ),
+    "redrive": (
+        subjects.redrive("rail").replace(".rail.", ".{rail}."),
+        "An operator asks a rail's bridge to try a dead letter again; core NATS, answered by Redriven.",
+        (Letter, Redriven),
     ),
     "state": ("$KV.STATE.{partition}.{conversation}", "Snapshots of conversations, written behind.", (Conversation,)),
     "directory": ("$KV.DIRECTORY.person.{person}", "People, written from the log.", (Person,)),

@@ -65,6 +65,8 @@ class BridgeSettings(_Section, frozen=True, kw_only=True):
 
     port: Port = 0
     url: str | None = None
+    deadline_s: Count = 86_400
+    """How long a leg is tried before it is a dead letter and its sender is told."""
 
 
 class RouterSettings(_Section, frozen=True, kw_only=True):

@@ -222,6 +222,18 @@ class Connection:
         subscription = await self._client.subscribe(subject, queue=queue, cb=call)
         return CoreSubscription(lambda: self._unsubscribe(subscription))
 
+    async def serve_core(self, subject: str, handler: Callable[[bytes], Awaitable[bytes]]) -> CoreSubscription:
+        """Answer requests, one at a time. A handler that fails leaves its caller without an answer; it is logged."""
+
+        async def call(message: Msg) -> None:
+            try:
+                await self.publish_core(message.reply, await handler(message.data))
+            except Exception:  # noqa: BLE001 - the handler's error must not end the subscription
+                _log.exception("request.failed", subject=message.subject)
+
+        subscription = await self._client.subscribe(subject, cb=call)
+        return CoreSubscription(lambda: self._unsubscribe(subscription))
+
     async def open_inbox(self, handler: Raw, *, many: bool = False) -> Inbox:
         """A fresh subject of our own; with `many`, of every subject one token below it (it ends in ``*``)."""
         subject = self._client.new_inbox() + (".*" if many else "")

@@ -36,6 +36,8 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    may_answer: bool = False
+    """Whether it may answer what it is asked: one message to the asker's inbox, within a minute."""
 
 
 class BadKey(Exception):
@@ -86,7 +88,11 @@ def permissions(role: str, rails: Sequence[str]) -> Permissions:
         publish, subscribe = _bridge(role.removeprefix(BRIDGE_PREFIX))
     else:
         publish, subscribe = _ROLES[role]([*rails, subjects.OPERATOR])
-    return Permissions(publish=tuple(publish), subscribe=(f"{inbox_prefix(role)}.>", *subscribe))
+    return Permissions(
+        publish=tuple(publish),
+        subscribe=(f"{inbox_prefix(role)}.>", *subscribe),
+        may_answer=role.startswith(BRIDGE_PREFIX),
+    )
 
 
 def _consume(stream: str) -> list[str]:
@@ -116,7 +122,7 @@ def _bridge(rail: str) -> tuple[list[str], list[str]]:
     api, state = "$JS.API", subjects.bucket_stream(subjects.STATE)
     publish = [
         f"in.{rail}.*",
-        f"dead.*.{rail}",
+        *(subjects.dead(stage, rail) for stage in ("intake", "outlet")),
         f"live.*.{rail}.*",
         subjects.bucket_key(subjects.RAILS, rail),
         subjects.bucket_key(subjects.RAILS, f"{rail}.>"),
@@ -131,7 +137,7 @@ def _bridge(rail: str) -> tuple[list[str], list[str]]:
         f"$O.{subjects.MEDIA}.M.*",
         *_look(subjects.object_stream(subjects.MEDIA)),
     ]
-    return publish, ["live.>", subjects.PEOPLE_CHANGED]
+    return publish, ["live.>", subjects.PEOPLE_CHANGED, subjects.redrive(rail)]
 
 
 def _admin(_: list[str]) -> tuple[list[str], list[str]]:
@@ -142,7 +148,7 @@ def _router(rails: list[str]) -> tuple[list[str], list[str]]:
     read = [subjects.LOG, subjects.SCHEDULE, *(subjects.ingress_stream(rail) for rail in rails)]
     buckets = (subjects.STATE, subjects.DIRECTORY, subjects.LEASES, subjects.RAILS)
     publish = [
-        *("log.*", "at.*.*", "dead.*.*", "live.>", subjects.PEOPLE_CHANGED),
+        *("log.*", "at.*.*", "dead.router.*", "live.>", subjects.PEOPLE_CHANGED),
         *(subjects.bucket_key(bucket, ">") for bucket in buckets),
         *(line for stream in read for line in _consume(stream)),
         f"$JS.API.STREAM.PURGE.{subjects.bucket_stream(subjects.LEASES)}",
@@ -163,6 +169,7 @@ def _operator(rails: list[str]) -> tuple[list[str], list[str]]:
     api = "$JS.API"
     publish = [
         f"in.{subjects.OPERATOR}.*",
+        *("ask.*.redrive", "dead.redriven.*", "dead.dropped.*"),
         *_consume(subjects.LOG),
         *_consume(subjects.DEAD),
         *(f"{api}.{call}" for call in ("INFO", "STREAM.LIST", "STREAM.NAMES", "CONSUMER.LIST.*", "CONSUMER.INFO.*.*")),

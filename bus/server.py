@@ -312,9 +312,14 @@ class EmbeddedServer:
 
     def _user(self, role: str, key: KeyPair) -> dict[str, Any]:
         allowed = permissions(role, self._rails)
+        answers = {"allow_responses": {"max": 1, "expires": "1m"}} if allowed.may_answer else {}
         return {
             "nkey": key.public,
-            "permissions": {"publish": {"allow": allowed.publish}, "subscribe": {"allow": allowed.subscribe}},
+            "permissions": {
+                "publish": {"allow": allowed.publish},
+                "subscribe": {"allow": allowed.subscribe},
+                **answers,
+            },
         }
 
 

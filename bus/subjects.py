@@ -77,6 +77,19 @@ def dead(stage: str, rail: str) -> str:
     return f"dead.{stage}.{_rail(rail)}"
 
 
+def parse_dead(subject: str) -> tuple[str, str]:
+    """The stage and the rail of a dead letter's subject. Raises `BadSubject`."""
+    match subject.split("."):
+        case ["dead", stage, rail]:
+            return stage, rail
+    raise BadSubject(f"{subject!r} is not a dead letter's subject; expected dead.<stage>.<rail>.")
+
+
+def redrive(rail: str) -> str:
+    """Core subject: an operator asks a rail's bridge to try a dead letter again, and is answered."""
+    return f"ask.{_rail(rail)}.redrive"
+
+
 def live(partition: int, rail: str, kind: str) -> str:
     """Core subject for what is never stored: typing, presence, call candidates."""
     return f"live.{partition}.{_rail(rail)}.{kind}"

@@ -3,28 +3,14 @@
 They go to DEAD before the entry that says so is committed, so that nothing parked is ever missing there.
 """
 
-import msgspec
-
 from bus.connection import Connection
 from bus.publish import Publisher
 from bus.stored import StoredMessage
 from bus.subjects import dead
+from schemas.codec import encode
+from schemas.dead import Letter, cut
 
 STAGE = "router"
-_MOST_BYTES = 256 * 1024
-
-
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """What DEAD keeps, as msgpack. `payload` is cut after 256 KiB (`size_bytes` says how much there was)."""
-
-    stage: str
-    rail: str
-    why: str
-    subject: str
-    sequence: int
-    event_id: str
-    payload: bytes
-    size_bytes: int
 
 
 class DeadLetters:
@@ -42,10 +28,12 @@ class DeadLetters:
             subject=message.subject,
             sequence=message.sequence,
             event_id=event_id,
-            payload=message.data[:_MOST_BYTES],
+            at_ms=message.at_ms,
+            payload=cut(message.data),
             size_bytes=len(message.data),
         )
-        await self._publisher.publish(dead(STAGE, source), msgspec.msgpack.encode(letter), f"router-{event_id}")
+        # By where it stands, not by its event: when it is published again and parked again, that is another letter.
+        await self._publisher.publish(dead(STAGE, source), encode(letter), f"router-{source}-{message.sequence}")
 
     async def close(self) -> None:
         await self._publisher.close()

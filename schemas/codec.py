@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from schemas.capabilities import Capabilities
+from schemas.dead import Letter, Note, Redriven
 from schemas.errors import NotUnderstood
 from schemas.events import AnyEvent
 from schemas.ids import RailName
@@ -45,6 +46,9 @@ decode_seats: Callable[[bytes | msgspec.Raw], tuple[Seat, ...]] = _reader(tuple[
 decode_person: Callable[[bytes | msgspec.Raw], Person] = _reader(Person, "a person")
 decode_conversation: Callable[[bytes | msgspec.Raw], Conversation] = _reader(Conversation, "a conversation")
 decode_capabilities: Callable[[bytes | msgspec.Raw], Capabilities] = _reader(Capabilities, "capabilities")
+decode_letter: Callable[[bytes | msgspec.Raw], Letter] = _reader(Letter, "a dead letter")
+decode_note: Callable[[bytes | msgspec.Raw], Note] = _reader(Note, "a note on a dead letter")
+decode_redriven: Callable[[bytes | msgspec.Raw], Redriven] = _reader(Redriven, "an answer to a redrive")
 
 
 def to_plain(value: object) -> Any:

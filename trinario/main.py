@@ -207,6 +207,21 @@ def _routing(app: App) -> None:
     dead = _family(app, "dead", "What could not be delivered or understood.", "trinario dead list", _ROUTING)
     _command(dead, "list", "dead:listed", "All of it.", "trinario dead list")
     _command(dead, "show", "dead:show", "One of them, with its content.", "trinario dead show 12")
+    _command(
+        dead,
+        "redrive",
+        "dead:redrive",
+        "Try some of them again. What the rail shows already is not sent twice.",
+        "trinario dead redrive 12",
+        "trinario dead redrive 12 13 14",
+    )
+    _command(
+        dead,
+        "drop",
+        "dead:drop",
+        "Give one up for good; why is kept.",
+        "trinario dead drop 12 --why 'Alice has written again'",
+    )
     _command(app, "doctor", "doctor:doctor", "Is all well, and if not, what to do.", "trinario doctor", group=_ROUTING)
 
 

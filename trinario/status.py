@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from bus import subjects
+from bus import dead, subjects
 from bus.connection import Connection
 from trinario.bus_access import connected
 from trinario.failures import NotReachable
@@ -31,6 +31,9 @@ async def status(*, common: Common = COMMON) -> None:
     try:
         async with connected(place) as connection:
             found["nats"] = await _bus(connection, known)
+            letters = await _dead(connection)
+            for rail, bridge in found["bridges"].items():
+                bridge["dead"] = letters.get(rail, 0)
     except NotReachable as error:
         found["nats"] = {"state": UNREACHABLE, "url": known.nats, "why": str(error)}
     common.output().document(found, lambda: _status_table(found))
@@ -75,14 +78,21 @@ async def _rail(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
 
 async def _bus(connection: Connection, known: Running) -> dict[str, Any]:
     log = (await connection.api(f"STREAM.INFO.{subjects.LOG}"))["state"]
-    dead = (await connection.api(f"STREAM.INFO.{subjects.DEAD}"))["state"]
     return {
         "state": "connected",
         "url": known.nats,
         "log_records": log["messages"],
         "log_bytes": log["bytes"],
-        "dead": dead["messages"],
+        "dead": sum((await dead.counts(connection)).values()),
     }
+
+
+async def _dead(connection: Connection) -> dict[str, int]:
+    """How many letters wait for an operator, by rail: those there are, not those there were."""
+    found: dict[str, int] = {}
+    for (_, rail), count in (await dead.counts(connection)).items():
+        found[rail] = found.get(rail, 0) + count
+    return found
 
 
 def _status_table(found: Mapping[str, Any]) -> "RenderableType | str":

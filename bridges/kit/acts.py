@@ -17,9 +17,10 @@ from bridges.kit.logreader import Work
 from bridges.kit.receipts import Place
 from schemas.codec import decode_event, decode_seats
 from schemas.content import Text
+from schemas.dead import DeadLeg, Letter, cut
 from schemas.errors import explain
 from schemas.events import Block, Message, Receipt, Results
-from schemas.ids import ConversationId
+from schemas.ids import ConversationId, RailName
 from schemas.log import Act, Seat
 
 _works = msgspec.msgpack.Decoder(Work)
@@ -31,6 +32,31 @@ def event_bytes(row: "LegRow") -> bytes:
         return bytes(_works.decode(row.payload).event)
     except msgspec.DecodeError:
         return b""
+
+
+def letter(row: "LegRow", *, rail: RailName, why: str, at_ms: int, attempts: int, may_have_been_sent: bool) -> Letter:
+    """The dead letter of a leg that has been given up, with all that is needed to try it again."""
+    event = event_bytes(row)
+    return Letter(
+        stage="outlet",
+        rail=rail,
+        why=why,
+        event_id=row.event_id,
+        at_ms=at_ms,
+        payload=cut(event),
+        size_bytes=len(event),
+        leg=DeadLeg(
+            lane=row.lane,
+            act=row.act,
+            source=row.source,
+            conversation=row.conversation,
+            position=row.position,
+            rank=row.rank,
+            work=row.payload,
+        ),
+        attempts=attempts,
+        may_have_been_sent=may_have_been_sent,
+    )
 
 
 class LegRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,9 +26,10 @@ from bridges.kit.intake import Intake
 from bridges.kit.logreader import LogReader
 from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
-from bridges.kit.outlet import DEADLINE_S, Outlet
+from bridges.kit.outlet import Outlet
 from bridges.kit.people import People
 from bridges.kit.rail import RailAway, RailClient, Unanswered
+from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
 from bus import topology
 from bus.config import BridgeSettings, ConfigurationError, RailSettings, Settings
@@ -140,6 +141,17 @@ class Bridge:
             now_ms=now_ms,
         )
         self.resolver = Resolver(rail=rail, secrets=(partner_secret,), accounts=self.accounts, people=self.people)
+        self.redriver = Redriver(
+            rail=rail,
+            conn=conn,
+            store=store,
+            outbox=self.outbox,
+            intake=self.intake,
+            people=self.people,
+            on_leg=lambda: self.outlet.legs_added(1),
+            now_ms=now_ms,
+            clock_s=time.monotonic,
+        )
         self.subscribed = asyncio.Event()
         self.dead = 0
 
@@ -172,6 +184,13 @@ class Bridge:
     async def run(self, *, callback: str) -> None:
         """Until cancelled, or until something breaks that only a new start repairs."""
         await self.outlet.count()
+        listening = await self.redriver.listen()
+        try:
+            await self._run_parts(callback)
+        finally:
+            await listening.close()
+
+    async def _run_parts(self, callback: str) -> None:
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 self.people.watch(),
@@ -257,7 +276,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def run(settings: Settings, *, translator: Translator, ready: Ready, deadline_s: float = DEADLINE_S) -> None:
+async def run(settings: Settings, *, translator: Translator, ready: Ready) -> None:
     """Run a rail's bridge until cancelled. `ready` is called with ``{"name", "rail", "url"}`` once it serves.
 
     Raises `ConfigurationError`, `AddressTaken`, `StoreError`, `TopologyError`.
@@ -272,7 +291,7 @@ async def run(settings: Settings, *, translator: Translator, ready: Ready, deadl
         conn = await _connect(settings, rail)
         stack.push_async_callback(conn.close)
         await topology.check(conn, partitions=settings.router.partitions)
-        bridge = await _build(stack, settings, theirs, translator=translator, conn=conn, deadline_s=deadline_s)
+        bridge = await _build(stack, settings, theirs, translator=translator, conn=conn, deadline_s=ours.deadline_s)
         routes.use(webhook=bridge.intake.webhook, handshake=bridge.intake.handshake, resolve=bridge.resolver.resolve)
         running.append(bridge)
         try:

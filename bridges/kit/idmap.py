@@ -15,7 +15,7 @@ from schemas.markers import MarkerKind
 
 _PLACE = "native_id, event_id, part, conversation, position, rank, thread, author, at_ms, source"
 _SETTLE = f"""
-    UPDATE messages SET conversation = ?, position = ?, rank = ? WHERE event_id = ? AND position IS NULL
+    UPDATE messages SET conversation = ?, position = ?, rank = ? WHERE event_id = ? AND coalesce(position, 0) = 0
     RETURNING {_PLACE}
 """  # noqa: S608 - constants
 _STATUSES: tuple[MarkerKind, ...] = ("delivered", "read")

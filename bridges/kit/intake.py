@@ -38,6 +38,7 @@ from bridges.kit.tolerant import UNREADABLE
 from bus.connection import ApiError
 from bus.sqlite import Store, StoreError
 from schemas.content import Text
+from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
 from schemas.errors import NotUnderstood
 from schemas.events import Block, LegResult, Message
 from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
@@ -122,7 +123,7 @@ class Intake:
         except UNREADABLE:
             return web.Response(status=400, text="The body is not JSON.\n")
         try:
-            await self.take(self.read(body))
+            await self.take(self.read(body), webhook=body)
         except NOT_NOW as error:
             _log.warning("webhook.put_off", rail=self._rail, reason=type(error).__name__)
             return web.Response(status=503, text="Not now; send it again.\n")
@@ -135,13 +136,16 @@ class Intake:
         found = extension.read_webhook(body) if extension.concerns(body) else self._translator.read_webhook(body)
         return in_order(found)
 
-    async def take(self, updates: Sequence[Native]) -> None:
-        """Claim updates and publish what they tell. Returns when the bus has it; raises one of `NOT_NOW`."""
+    async def take(self, updates: Sequence[Native], *, webhook: bytes = b"") -> None:
+        """Claim updates and publish what they tell. Returns when the bus has it; raises one of `NOT_NOW`.
+
+        `webhook`: what they came in; kept with those that cannot be read, so that they can be taken again.
+        """
         known = await self._accounts.get_many(name for update in updates for name in _named(update))
         claims = [await self._prepare(update, known) for update in updates]
         if not claims:
             return
-        event_ids = await self._store.write(lambda tx: self._claim(tx, claims))
+        event_ids = await self._store.write(lambda tx: self._claim(tx, claims, webhook))
         self._results.wake()
         await self._outbox.published(event_ids)
 
@@ -180,7 +184,7 @@ class Intake:
 
     # --- in the transaction ---
 
-    def _claim(self, tx: Transaction, claims: Sequence[Claim]) -> list[str]:
+    def _claim(self, tx: Transaction, claims: Sequence[Claim], webhook: bytes) -> list[str]:
         """Everything that has to be on the bus before the rail is told 200."""
         put: list[str] = []
         reaches: list[Reach] = []
@@ -197,7 +201,7 @@ class Intake:
                 case NativeFailure():
                     self._claim_failure(tx, claim)
                 case Unreadable():
-                    put.append(self._park(tx, claim))
+                    put.append(self._park(tx, claim, webhook))
                 case NativeReceipt():
                     pass
                 case _:
@@ -277,9 +281,18 @@ class Intake:
         )
         reports.queue_result(tx, result, partition_of(place.conversation, self._partitions))
 
-    def _park(self, tx: Transaction, unreadable: Unreadable) -> str:
+    def _park(self, tx: Transaction, unreadable: Unreadable, webhook: bytes) -> str:
         _log.warning("update.parked", rail=self._rail, reason=unreadable.reason[:200])
-        return self._outbox.put_dead(tx, stage="intake", why=unreadable.reason, payload=unreadable.raw)
+        letter = Letter(
+            stage="intake",
+            rail=self._rail,
+            why=unreadable.reason,
+            at_ms=self._now_ms(),
+            payload=cut(unreadable.raw),
+            size_bytes=len(unreadable.raw),
+            webhook=webhook if len(webhook) <= PAYLOAD_MOST_BYTES else b"",
+        )
+        return self._outbox.put_dead(tx, letter)
 
 
 def _named(update: Native) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from bus.publish import BusUnavailable, Publisher
 from bus.sqlite import Store
 from bus.stored import read_range
 from schemas.codec import encode
+from schemas.dead import Letter, cut
 from schemas.events import AnyEvent, Message, Receipt
 from schemas.ids import PEOPLE_PARTITION, RailName, combined_event_id, digest, partition_of
 
@@ -34,21 +35,6 @@ PATIENCE_S = 4.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 NO_PARTITION = -1
 """Rows for DEAD: no log confirms them, so they go as soon as they are published."""
-
-
-class Dead(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept in DEAD (msgpack): what could not be understood or delivered, and why.
-
-    `payload`: an update as the rail sent it, or the event of a leg; `leg`: the row's `bridges.kit.logreader.Work`.
-    """
-
-    stage: str
-    rail: RailName
-    why: str
-    event_id: str
-    payload: bytes
-    leg: bytes = b""
-    at_ms: int = 0
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,21 +87,17 @@ class Outbox:
         self._insert(tx, event.id, subjects.ingress(self._rail, partition), partition, encode(event))
         return event.id
 
-    def put_dead(
-        self,
-        tx: Transaction,
-        *,
-        stage: str,
-        why: str,
-        payload: bytes,
-        event_id: str = "",
-        leg: bytes = b"",
-        at_ms: int = 0,
-    ) -> str:
-        """Have a dead letter kept; counted, too. The same one twice is one."""
-        dead = Dead(stage=stage, rail=self._rail, why=why, event_id=event_id, payload=payload, leg=leg, at_ms=at_ms)
-        name = combined_event_id("dead", (self._rail, stage, event_id, digest(payload.hex())))
-        if self._insert(tx, name, subjects.dead(stage, self._rail), NO_PARTITION, encode(dead)):
+    def put_again(self, tx: Transaction, *, name: str, subject: str, payload: bytes) -> str:
+        """Have an event that the router has put aside published once more, under another name than the first time."""
+        self._insert(tx, name, subject, subjects.parse_ingress(subject)[1], payload)
+        return name
+
+    def put_dead(self, tx: Transaction, letter: Letter, *, since: int = 0) -> str:
+        """Have a dead letter kept; counted, too. The same one twice is one; `since` tells two lives of a leg apart."""
+        name = combined_event_id(
+            "dead", (self._rail, letter.stage, letter.event_id, digest(letter.payload.hex()), str(since))
+        )
+        if self._insert(tx, name, subjects.dead(letter.stage, self._rail), NO_PARTITION, encode(letter)):
             idmap.count_dead(tx)
         return name
 
@@ -233,7 +215,18 @@ class Outbox:
 
         def give_up(tx: Transaction) -> None:
             tx.execute("DELETE FROM outbox WHERE id = ?", (refused.id,))
-            idmap.count_dead(tx)
+            if refused.partition == NO_PARTITION:
+                idmap.count_dead(tx)
+                return
+            letter = Letter(
+                stage="intake",
+                rail=self._rail,
+                why=f"the bus refused it: {error}",
+                event_id=refused.event_id,
+                payload=cut(refused.payload),
+                size_bytes=len(refused.payload),
+            )
+            self.put_dead(tx, letter)
 
         await self._store.write(give_up)
         self._settle([refused])

@@ -14,6 +14,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from sqlite3 import Connection as Transaction
+from typing import Literal
 
 import msgspec
 import structlog
@@ -39,18 +40,24 @@ IN_FLIGHT = 4
 MOST_LOADED, REFILL_BELOW = 4000, 2000
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-DEADLINE_S = 24 * 3600.0
+
+
+FailedBy = Literal["refused", "deadline", "impossible"]
 
 
 class _Leg:
-    """A leg in memory: its row, how many of its calls have succeeded since we started, and how often one did not."""
+    """A leg in memory: its row, how many of its calls have succeeded since we started, and how often one did not.
 
-    __slots__ = ("done", "retries", "row")
+    `in_doubt`: a call was not answered (or may have been made before we started), so it may have been carried out.
+    """
 
-    def __init__(self, row: LegRow) -> None:
+    __slots__ = ("done", "in_doubt", "retries", "row")
+
+    def __init__(self, row: LegRow, *, in_doubt: bool) -> None:
         self.row = row
         self.retries = 0
         self.done = 0
+        self.in_doubt = in_doubt
 
 
 class _Outcome(msgspec.Struct, kw_only=True):
@@ -62,6 +69,8 @@ class _Outcome(msgspec.Struct, kw_only=True):
     native_ids: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     failed: str = ""
+    reason: FailedBy = "refused"
+    """What `failed` comes under; for the metrics."""
     wait_s: float = 0.0
 
 
@@ -79,11 +88,12 @@ class Outlet:
         results: reports.ResultsCourier,
         partitions: int,
         now_ms: Callable[[], int],
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float,
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
+        self._started_at_ms = now_ms()
         self._lanes: dict[str, deque[_Leg]] = {}
         self._ready: deque[str] = deque()
         self._waiting: list[tuple[float, str]] = []
@@ -131,7 +141,7 @@ class Outlet:
             while self._loaded < REFILL_BELOW:
                 rows = await self._store.write(self._rows)
                 for row in rows:
-                    self._enqueue(_Leg(row))
+                    self._enqueue(_Leg(row, in_doubt=row.taken_at_ms < self._started_at_ms))
                 if len(rows) < MOST_LOADED - REFILL_BELOW:
                     break
 
@@ -222,7 +232,7 @@ class Outlet:
     def _without_call(self, leg: _Leg, step: Finished | Impossible) -> _Outcome:
         if isinstance(step, Finished):
             return _Outcome(leg=leg, ends=True, native_ids=step.native_ids)
-        return _Outcome(leg=leg, ends=True, failed=step.why)
+        return _Outcome(leg=leg, ends=True, failed=step.why, reason="impossible")
 
     async def _make_accounts(self, legs: Sequence[_Leg], steps: Sequence[Step]) -> list[_Outcome]:
         """Ghosts for members who have nobody here yet. The leg is planned again when they are there."""
@@ -249,6 +259,8 @@ class Outlet:
             return [self._rail_away(leg) for leg, _ in sending]
         except Unanswered as error:
             # It may have been done. The same keys are sent again, so that it is done once.
+            for leg, _ in sending:
+                leg.in_doubt = True
             return [self._again(leg, str(error), 0.0) for leg, _ in sending]
         self._pause_s = FIRST_PAUSE_S
         if self.trouble == "away":
@@ -267,6 +279,7 @@ class Outlet:
                 self._pause("bad_credentials")
                 return _Outcome(leg=leg)
             case _:
+                leg.in_doubt = leg.in_doubt or verdict.outcome == "uncertain" or answer.status >= 500
                 return self._again(leg, verdict.text, verdict.wait_s or answer.wait_s)
 
     def _done(self, leg: _Leg, step: Sending, answer: Answer) -> _Outcome:
@@ -275,6 +288,7 @@ class Outlet:
             return _Outcome(leg=leg)
         posted: Posted = self._translator.posted(answer.body)
         if not posted.native_ids:
+            leg.in_doubt = True
             return self._again(leg, "the answer names no message", 0.0)
         places = acts.bound(leg.row, step, posted, self._now_ms())
         return _Outcome(leg=leg, places=places, lost=step.lost, ends=step.is_last, native_ids=posted.native_ids)
@@ -283,14 +297,16 @@ class Outlet:
         """Later: as told, or after a random time up to a limit that doubles. Past the deadline, never."""
         leg.retries += 1
         if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
-            return _Outcome(leg=leg, ends=True, failed=f"given up after {leg.retries} attempts: {why}")
+            failed = f"given up after {leg.retries} attempts: {why}"
+            return _Outcome(leg=leg, ends=True, failed=failed, reason="deadline")
         limit_s = min(FIRST_WAIT_S * 2 ** min(leg.retries - 1, 10), LONGEST_WAIT_S)
         return _Outcome(leg=leg, wait_s=wait_s or max(0.01, self._jitter.uniform(0, limit_s)))
 
     def _rail_away(self, leg: _Leg) -> _Outcome:
         self._pause("away")
         if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
-            return _Outcome(leg=leg, ends=True, failed=f"{self._rail} could not be reached in time")
+            failed = f"{self._rail} could not be reached in time"
+            return _Outcome(leg=leg, ends=True, failed=failed, reason="deadline")
         return _Outcome(leg=leg)
 
     def _pause(self, why: str) -> None:
@@ -325,17 +341,15 @@ class Outlet:
         for outcome in outcomes:
             row = outcome.leg.row
             if outcome.failed:
-                told.append(
-                    self._outbox.put_dead(
-                        tx,
-                        stage="outlet",
-                        why=outcome.failed,
-                        payload=acts.event_bytes(row),
-                        event_id=row.event_id,
-                        leg=row.payload,
-                        at_ms=self._now_ms(),
-                    )
+                letter = acts.letter(
+                    row,
+                    rail=self._rail,
+                    why=outcome.failed,
+                    at_ms=self._now_ms(),
+                    attempts=outcome.leg.retries + 1,
+                    may_have_been_sent=outcome.leg.in_doubt,
                 )
+                told.append(self._outbox.put_dead(tx, letter, since=row.taken_at_ms))
             if outcome.ends and row.act == "post":
                 self._queue_result(tx, outcome)
         tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])

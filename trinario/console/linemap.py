@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from bus import subjects
+from bus import dead, subjects
 from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected
 from bus.reader import HistoryGone, Reader, ReaderLost, RolledBack
 from schemas.errors import NotUnderstood
@@ -97,7 +97,7 @@ class LineMap:
         try:
             connection = self._link.connection
             log = (await connection.api(f"STREAM.INFO.{subjects.LOG}"))["state"]
-            dead = (await connection.api(f"STREAM.INFO.{subjects.DEAD}"))["state"]
+            letters = sum((await dead.counts(connection)).values())
         except _AWAY:
             return {"state": UNREACHABLE}
-        return {"state": "connected", "log_records": log["messages"], "dead": dead["messages"]}
+        return {"state": "connected", "log_records": log["messages"], "dead": letters}

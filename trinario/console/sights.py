@@ -6,13 +6,12 @@ Everything here only looks. Texts of messages are not shown: who wants to read i
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from bus import subjects
+from bus import dead, subjects
 from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected
 from bus.kv import Bucket
-from bus.stored import StoredMessage, message_at, read_range
+from bus.stored import StoredMessage, message_at
 from router.explain import explain as dry_run
 from router.trace import trace as traced
 from schemas.codec import decode_event, decode_legs, decode_person, decode_record, decode_seats
@@ -86,35 +85,21 @@ def _person(person: Person) -> dict[str, Any]:
     return {"person": person.id, "name": person.name, "accounts": accounts, "preferences": preferences}
 
 
-class _Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """What routers and bridges write about a dead letter; other members are passed over."""
-
-    event_id: str = ""
-    why: str = ""
-    reason: str = ""
-
-
 async def _dead(_: web.Request, connection: Connection) -> Any:
     last = (await connection.api(f"STREAM.INFO.{subjects.DEAD}"))["state"]["last_seq"]
-    found = await read_range(connection, subjects.DEAD, first=max(1, last - _MOST_LETTERS + 1))
-    return {"letters": [_letter(stored) for stored in reversed(found)]}
+    found = [_letter(kept) async for kept in dead.letters(connection, first=max(1, last - _MOST_LETTERS + 1))]
+    return {"letters": found[::-1]}
 
 
-def _letter(stored: StoredMessage) -> dict[str, Any]:
-    _, stage, rail = stored.subject.split(".")
-    try:
-        letter = msgspec.msgpack.decode(stored.data, type=_Letter)
-    except msgspec.MsgspecError:
-        letter = _Letter(why="This is not a letter that this version can read.")
-    why = letter.why or letter.reason
-    words = in_words(why) if why in set(Refusal) else why
+def _letter(kept: dead.Kept) -> dict[str, Any]:
+    letter = kept.letter
     return {
-        "id": stored.sequence,
-        "at_ms": stored.at_ms,
-        "stage": stage,
-        "rail": rail,
+        "id": kept.id,
+        "at_ms": kept.at_ms,
+        "stage": letter.stage,
+        "rail": letter.rail,
         "event": letter.event_id,
-        "why": words,
+        "why": in_words(letter.why) if letter.why in set(Refusal) else letter.why,
     }
 
 

@@ -191,11 +191,11 @@ class World:
         await self._run("router", lambda ready: router.daemon.run(self.settings, ready=ready))
 
     async def start_bridge(self, name: str, **more: Any) -> None:
-        """In this process."""
+        """In this process. `more`: settings of the bridge."""
         translator = discover()[name]  # type: ignore[index]
-        said = await self._run(
-            f"bridge-{name}", lambda ready: daemon.run(self.settings, translator=translator, ready=ready, **more)
-        )
+        bridges = {**self.settings.bridges, name: BridgeSettings(**more)}
+        settings = msgspec.structs.replace(self.settings, bridges=bridges)
+        said = await self._run(f"bridge-{name}", lambda ready: daemon.run(settings, translator=translator, ready=ready))
         self.bridges[name] = said["url"]
 
     async def start_process(self, name: str) -> BridgeProcess:

@@ -123,7 +123,7 @@ async def test_a_deadline_ends_it(world: World) -> None:
     await world.start_rails("whatsapp", "messenger")
     await world.start_router()
     await world.start_bridge("whatsapp")
-    await world.start_bridge("messenger", deadline_s=1.0)
+    await world.start_bridge("messenger", deadline_s=1)
     alice, bob = await world.register("whatsapp", "alice"), await world.register("messenger", "bob")
     await alice.send(bob.handle, "one")
     await bob.sees(alice.handle, ["one"])

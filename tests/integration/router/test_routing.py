@@ -1,13 +1,18 @@
 """Events in, records out: a router in this process on a real nats-server."""
 
-import msgspec
-
 from bus.kv import Bucket
 from bus.stored import last_of
 from bus.subjects import DEAD, DIRECTORY, OPERATOR, RAILS, STATE, dead
-from router.dead import Letter
 from schemas.capabilities import Capabilities, Level
-from schemas.codec import decode_conversation, decode_event, decode_legs, decode_person, decode_seats, encode
+from schemas.codec import (
+    decode_conversation,
+    decode_event,
+    decode_legs,
+    decode_letter,
+    decode_person,
+    decode_seats,
+    encode,
+)
 from schemas.events import Link, Unlink
 from schemas.ids import EventId, RailName, partition_of, person_id
 from schemas.markers import Marker
@@ -131,7 +136,7 @@ async def test_poison_is_parked_and_the_partition_goes_on(connect: Connect, star
     assert [entry.event_id for entry in logged[:5]] == [f"evt_poison{number}" for number in range(5)]
     kept = await last_of(conn, DEAD, dead("router", "whatsapp"))
     assert kept is not None
-    letter = msgspec.msgpack.decode(kept.data, type=Letter)
+    letter = decode_letter(kept.data)
     assert (letter.event_id, letter.payload, letter.why) == (
         "evt_poison4",
         poisons[4],

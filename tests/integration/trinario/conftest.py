@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 
@@ -93,6 +94,16 @@ class Trinario:
         if process.returncode != 0:
             raise CommandFailed(process.returncode or 0, out.decode() + err.decode())
         return [json.loads(line) for line in out.splitlines()]
+
+    async def faults(self, rail: str, **plan: float) -> None:
+        """Set a rail's fault plan, or clear it."""
+        token = json.loads((self.data / "secrets" / f"{rail}.json").read_text())["partner_token"]
+        url, headers = f"{self.ready['rails'][rail]}/federation/faults", {"Authorization": f"Bearer {token}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.request("PUT" if plan else "DELETE", url, json=plan or None) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
 
     async def refused(self, *words: str) -> CommandFailed:
         """Run a command that must not succeed; how it failed."""

@@ -38,6 +38,8 @@ OFFERED = {
     "tail",
     "dead list",
     "dead show",
+    "dead redrive",
+    "dead drop",
     "doctor",
 }
 
