@@ -152,6 +152,9 @@ def _router(rails: list[str]) -> tuple[list[str], list[str]]:
         *(subjects.bucket_key(bucket, ">") for bucket in buckets),
         *(line for stream in read for line in _consume(stream)),
         f"$JS.API.STREAM.PURGE.{subjects.bucket_stream(subjects.LEASES)}",
+        # What has come due is published to the operator's ingress, then deleted.
+        f"in.{subjects.OPERATOR}.*",
+        f"$JS.API.STREAM.MSG.DELETE.{subjects.SCHEDULE}",
         *_look_everywhere(rails),
     ]
     return publish, ["live.>", subjects.PEOPLE_CHANGED]

@@ -15,6 +15,7 @@ from router.core.fanout import Plans
 from router.core.people import Amended
 from router.core.policy import Lookup, belongs
 from router.core.route import Decision, entry, parked, refuse, route
+from router.deadlines import Deadline
 from router.people import NotFetched
 from router.snapshots import States
 from schemas.codec import decode_event, encode
@@ -90,6 +91,8 @@ class Draft(msgspec.Struct, kw_only=True):
     """The last message taken of each source."""
     cursor: dict[str, Cursor] = {}
     """Where it leaves each source."""
+    deadlines: list[Deadline] = []
+    """To be set before it is committed."""
 
     @classmethod
     def empty(cls) -> "Draft":
@@ -217,6 +220,8 @@ class Decider:
                 continue
             if decision.state is not None:
                 changed[decision.conversation] = decision.state
+                if decision.until_ms:
+                    draft.deadlines.append(Deadline(conversation=decision.conversation, until_ms=decision.until_ms))
             elif decision.people:
                 draft.people.extend(decision.people)
                 if amended is not None:

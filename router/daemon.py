@@ -27,6 +27,7 @@ from bus.runtime import until_closed
 from bus.subjects import OPERATOR, RAILS
 from router.core.fanout import Plans
 from router.dead import DeadLetters
+from router.deadlines import Deadlines
 from router.directory import Directory
 from router.intake import Intake
 from router.partition import Adrift, Lane, LogBehind, Shared
@@ -120,6 +121,7 @@ class Router:
             Intake(shared.conn, source=source, lanes=self._lanes, partitions=shared.partitions, batch=shared.batch)
             for source in shared.sources
         ]
+        self._deadlines = Deadlines(shared.conn)
         self._health = HealthServer(
             name="router", port=port, ready=lambda: bool(self._lanes), status=self.status, metrics=self.metrics
         )
@@ -146,6 +148,7 @@ class Router:
         await self._health.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(until_closed(self._shared.conn))
+            group.create_task(self._deadlines.run())
             for intake in self._intakes:
                 group.create_task(intake.run())
             group.create_task(self._every(_REFRESH_S, self._refresh))
@@ -161,6 +164,7 @@ class Router:
                 await self._leases.leave()
         except (TimeoutError, *_AWAY):
             _log.debug("router.left_silently")
+        await self._deadlines.close()
         await self._shared.letters.close()
         await self._shared.people.close()
         await self._shared.conn.close()

@@ -27,6 +27,7 @@ from router.batch import MOST_ENTRIES, Decider, Draft, Parked, Waiting, needs
 from router.core.conversation import apply
 from router.core.fanout import Plans
 from router.dead import DeadLetters
+from router.deadlines import set_deadline
 from router.directory import Directory
 from router.people import NotFetched, People
 from router.snapshots import NotLoaded, States
@@ -260,6 +261,8 @@ class Lane:
                 await self._fetch(batch, missing)
         for parked in draft.parked:
             await self._park(parked)
+        for deadline in draft.deadlines:
+            await set_deadline(shared.conn, self.partition, deadline)
         self._take(draft)
         return draft
 

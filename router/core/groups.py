@@ -31,6 +31,8 @@ class GroupDecision(msgspec.Struct, frozen=True, kw_only=True):
     state: Conversation | None = None
     packed: Packed = NOWHERE
     refusal: Refusal | None = None
+    until_ms: int = 0
+    """When the group is to end, if the event says so: a deadline is to be set."""
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ def decide_group(
     group = conversation.group if conversation is not None else None
     if group is None and not isinstance(event, GroupFounded):
         return _refused(source, Refusal.UNKNOWN_CONVERSATION)
+    if group is not None and source == OPERATOR and _is_outdated(event, group):
+        return GroupDecision()
     actor = _owner(group, people) if source == OPERATOR else _acting(event, source, people)
     if isinstance(actor, Refusal):
         return _refused(source, actor)
@@ -72,9 +76,8 @@ def decide_group(
     )
     if refusal := _objection(event, case):
         return _refused(source, refusal)
-    if group is not None and not _tells_something(event, group, subjects):
-        return GroupDecision(actor=actor.id)
-    return _counted(event, case)
+    is_news = group is None or _tells_something(event, group, subjects)
+    return _counted(event, case) if is_news else GroupDecision(actor=actor.id)
 
 
 def members_of(group: Group, people: Lookup) -> tuple[Person, ...]:
@@ -101,6 +104,11 @@ def group_plan(
     told = (actor,) if private else members_of(group, people)
     legs = _legs(source, act, told, plans, private=private)
     return pack(Plan(seats=(seat(actor),), legs=legs))
+
+
+def _is_outdated(event: GroupEvent, group: Group) -> bool:
+    """A deadline that was moved, or a group that has ended before it."""
+    return group.closed or not isinstance(event, GroupChanged) or event.until_ms not in (None, group.until_ms)
 
 
 def _acting(event: GroupEvent, source: str, people: Lookup) -> Person | Refusal:
@@ -217,6 +225,7 @@ def _counted(event: GroupEvent, case: _Case) -> GroupDecision:
         actor=actor.id,
         state=msgspec.structs.replace(state, members=group.members, group=group),
         packed=pack(Plan(seats=seats or (seat(actor),), legs=legs)),
+        until_ms=0 if group.closed or (before is not None and before.until_ms == group.until_ms) else group.until_ms,
     )
 
 

@@ -78,6 +78,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Persons who change, as they are from now on."""
     state: Conversation | None = None
     """The conversation afterwards, when it changes."""
+    until_ms: int = 0
+    """When the conversation is to end, if this event says so."""
 
 
 def route(event: AnyEvent, *, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
@@ -339,6 +341,7 @@ def _group(event: GroupEvent, source: str, conversation: Conversation | None, pe
         actor=decided.actor,
         packed=decided.packed,
         state=decided.state,
+        until_ms=decided.until_ms,
     )
 
 

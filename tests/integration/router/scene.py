@@ -10,7 +10,7 @@ from bus.stored import read_range
 from bus.subjects import LOG, ingress, ingress_stream, log
 from schemas.codec import decode_record, encode
 from schemas.content import Text
-from schemas.events import AccountSeen, AnyEvent, Message, Receipt
+from schemas.events import AccountSeen, AnyEvent, ConversationEvent, Message, Receipt
 from schemas.handles import Handle
 from schemas.ids import (
     OPERATOR,
@@ -109,7 +109,7 @@ class Scene:
 
 
 def _subject(rail: str, event: AnyEvent) -> str:
-    is_people = not isinstance(event, Message | Receipt)
+    is_people = not isinstance(event, ConversationEvent)
     partition = PEOPLE_PARTITION if is_people else partition_of(event.conversation, PARTITIONS)
     return ingress(rail, partition)
 

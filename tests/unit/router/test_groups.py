@@ -141,6 +141,19 @@ def test_the_operator_ends_a_group_and_it_stays_ended(town: Town) -> None:
     assert town.route(said(ALICE_WA), "whatsapp").why == Refusal.GROUP_ENDED
 
 
+def test_a_deadline_that_was_moved_ends_nothing(town: Town) -> None:
+    """The group stays until the later one; and a deadline is asked for whenever it changes."""
+    first = town.route(GroupChanged(id=EventId("evt_c"), conversation=GROUP, actor=ALICE_WA, until_ms=9), "whatsapp")
+    moved = town.route(GroupChanged(id=EventId("evt_d"), conversation=GROUP, actor=ALICE_WA, until_ms=12), "whatsapp")
+    assert (first.until_ms, moved.until_ms) == (9, 12)
+    early = GroupChanged(id=EventId("evt_e"), conversation=GROUP, until_ms=9, closed=True)
+    assert town.route(early, OPERATOR).outcome == "unchanged"
+    assert not group_of(town).closed
+    late = GroupChanged(id=EventId("evt_g"), conversation=GROUP, until_ms=12, closed=True)
+    assert town.route(late, OPERATOR).outcome == "routed"
+    assert group_of(town).closed
+
+
 def test_a_group_whose_time_is_over_has_ended_though_nobody_said_so() -> None:
     """The router may have been down at that moment."""
     town = Town()
