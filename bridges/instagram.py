@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bridges.kit import graph, tolerant
+from bridges.kit import formatting, graph, tolerant
 from bridges.kit.contract import (
     Call,
     Native,
@@ -25,14 +25,16 @@ from bridges.kit.contract import (
     Translator,
     Verdict,
 )
-from schemas.capabilities import Capabilities, Level
+from schemas.capabilities import Capabilities, Level, MediaLimit
 from schemas.ids import RailName
 
 API = "/v23.0"
 
+MB = 1_000_000
+
 CAPABILITIES = Capabilities(
     rail=RailName("instagram"),
-    version=1,
+    version=2,
     text_max=1000,
     text_unit="bytes",
     text=Level.FULL,
@@ -40,6 +42,35 @@ CAPABILITIES = Capabilities(
     delivered=Level.DROPPED,
     read=Level.FULL,
     order=Level.FULL,
+    marks={
+        "bold": Level.DROPPED,
+        "italic": Level.DROPPED,
+        "strike": Level.DROPPED,
+        "code": Level.DROPPED,
+        "block": Level.DROPPED,
+        "quote": Level.FALLBACK,
+        "bullet": Level.FALLBACK,
+        "number": Level.FALLBACK,
+        "link": Level.FALLBACK,
+        "mention": Level.FALLBACK,
+    },
+    media={
+        "image": MediaLimit(mimes=("image/jpeg", "image/png", "image/gif"), max_bytes=8 * MB),
+        "video": MediaLimit(
+            mimes=("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm"), max_bytes=25 * MB
+        ),
+        "audio": MediaLimit(mimes=("audio/aac", "audio/mp4", "audio/wav"), max_bytes=25 * MB),
+        "document": MediaLimit(mimes=("application/pdf",), max_bytes=25 * MB),
+    },
+    album_most=10,
+    album_kinds=("image",),
+    forwarded=Level.FALLBACK,
+    edit=Level.PARTIAL,
+    edit_within_s=15 * 60,
+    edit_most=5,
+    unsend=Level.FULL,
+    reaction=Level.FULL,
+    typing=Level.FULL,
 )
 
 # --- what the platform sends -----------------------------------------------------------------------------------------
@@ -170,6 +201,7 @@ class Instagram:
 
     rail = RailName("instagram")
     capabilities = CAPABILITIES
+    style = formatting.PLAIN
 
     def read_webhook(self, body: bytes) -> list[Native]:
         return tolerant.whole(_envelopes, body, _read_envelope)

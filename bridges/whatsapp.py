@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from bridges.kit import graph, tolerant
+from bridges.kit import graph, markup, tolerant
 from bridges.kit.contract import (
     Call,
     Native,
@@ -27,14 +27,16 @@ from bridges.kit.contract import (
     Translator,
     Verdict,
 )
-from schemas.capabilities import Capabilities, Level
+from schemas.capabilities import Capabilities, Level, MediaLimit
 from schemas.ids import RailName
 
 API = "/v23.0"
 
+MB = 1_000_000
+
 CAPABILITIES = Capabilities(
     rail=RailName("whatsapp"),
-    version=1,
+    version=2,
     text_max=4096,
     text_unit="characters",
     text=Level.FULL,
@@ -42,6 +44,52 @@ CAPABILITIES = Capabilities(
     delivered=Level.FULL,
     read=Level.FULL,
     order=Level.FULL,
+    marks={
+        "bold": Level.FULL,
+        "italic": Level.FULL,
+        "strike": Level.FULL,
+        "code": Level.FULL,
+        "block": Level.FULL,
+        "quote": Level.FULL,
+        "bullet": Level.FULL,
+        "number": Level.FULL,
+        "link": Level.FALLBACK,
+        "mention": Level.FALLBACK,
+    },
+    media={
+        "image": MediaLimit(mimes=("image/jpeg", "image/png"), max_bytes=5 * MB, caption_max=1024),
+        "video": MediaLimit(mimes=("video/mp4", "video/3gpp"), max_bytes=16 * MB, caption_max=1024),
+        "audio": MediaLimit(
+            mimes=("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), max_bytes=16 * MB
+        ),
+        "voice": MediaLimit(mimes=("audio/ogg",), max_bytes=16 * MB),
+        "document": MediaLimit(
+            mimes=(
+                "text/plain",
+                "application/pdf",
+                "application/msword",
+                "application/vnd.ms-excel",
+                "application/vnd.ms-powerpoint",
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            ),
+            max_bytes=100 * MB,
+            caption_max=1024,
+        ),
+        "sticker": MediaLimit(mimes=("image/webp",), max_bytes=100_000),
+    },
+    location=Level.FULL,
+    contacts=Level.FULL,
+    poll=Level.FALLBACK,
+    forwarded=Level.FULL,
+    preview=Level.PARTIAL,
+    edit=Level.PARTIAL,
+    edit_within_s=15 * 60,
+    unsend=Level.PARTIAL,
+    unsend_within_s=2 * 24 * 3600,
+    reaction=Level.FULL,
+    typing=Level.FULL,
 )
 
 # --- what the platform sends -----------------------------------------------------------------------------------------
@@ -230,6 +278,7 @@ class WhatsApp:
 
     rail = RailName("whatsapp")
     capabilities = CAPABILITIES
+    style = markup.STYLE
 
     def read_webhook(self, body: bytes) -> list[Native]:
         return tolerant.whole(_envelopes, body, _read_envelope)

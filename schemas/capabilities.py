@@ -26,6 +26,11 @@ class Level(StrEnum):
     """Carried, within limits or not in all its parts."""
     FULL = "full"
 
+    @property
+    def is_native(self) -> bool:
+        """Whether the rail itself carries the feature, perhaps within limits."""
+        return self in (Level.PARTIAL, Level.FULL)
+
 
 class MediaLimit(msgspec.Struct, frozen=True, kw_only=True):
     """What a rail takes of one kind of media. What is larger, or of another type, goes as a link."""
@@ -57,6 +62,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """A kind that is not here goes as a document where there are documents, else as a link."""
     album_most: int = 1
     """Files in one message."""
+    album_kinds: tuple[MediaKind, ...] = ()
+    """What may be in such a message; empty: whatever the rail takes by itself."""
     location: Level = Level.FALLBACK
     contacts: Level = Level.FALLBACK
     poll: Level = Level.FALLBACK

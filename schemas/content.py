@@ -25,7 +25,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     start: int
     end: int
     value: str = ""
-    """`link`: the address; `mention`: who is meant (an `events.Party`); `block`: the language, if one was named."""
+    """`link`: the address; `mention`: who is meant (an `events.Party`); `block`: the language, if one was named;
+    `number`: the numeral, if it is not the one that counting gives."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

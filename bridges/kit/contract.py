@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from bridges.kit.formatting import Style
 from schemas.capabilities import Capabilities
 from schemas.ids import RailName
 from schemas.markers import MarkerKind
@@ -154,6 +155,10 @@ class Translator(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What the rail can carry; published in KV RAILS at start. `text_max` also says where texts are split."""
+
+    @property
+    def style(self) -> Style:
+        """How texts are written there: `formatting.PLAIN`, or a markup."""
 
     def read_webhook(self, body: bytes) -> list[Native]:
         """A webhook's raw body -> its updates, in order. Called once its signature has been found good.
