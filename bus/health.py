@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bus.metrics import Exporter, Sample, Samples
+
 
 class AddressTaken(Exception):
     """The port is in use by somebody else."""
@@ -32,12 +34,13 @@ class HealthServer:
         port: int = 0,
         ready: Callable[[], bool],
         status: Callable[[], Mapping[str, Any]],
-        metrics: Callable[[], Mapping[str, float]],
+        metrics: Samples,
         routes: Iterable[web.RouteDef] = (),
         max_body_bytes: int = 4 * 1024 * 1024,
     ) -> None:
         self._name, self._host, self._port = name, host, port
-        self._ready, self._status, self._metrics = ready, status, metrics
+        self._ready, self._status = ready, status
+        self._exporter = Exporter(lambda: [Sample("trinario_ready", ready()), *metrics()])
         self._app = web.Application(client_max_size=max_body_bytes)
         self._app.add_routes(
             [
@@ -79,6 +82,6 @@ class HealthServer:
     async def _show_status(self, _: web.Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(self._status()), content_type="application/json")
 
-    async def _show_metrics(self, _: web.Request) -> web.Response:
-        lines = [f"trinario_{self._name.replace('-', '_')}_{key} {value:g}" for key, value in self._metrics().items()]
-        return web.Response(text="\n".join(lines) + "\n")
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        text, content_type = self._exporter.written(request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": content_type})

@@ -5,6 +5,7 @@ liveness only: what keeps two owners from both committing is the fence (`bus.com
 free after the lease's time (2 s); a holder that slept too long finds its renewal refused.
 """
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
@@ -15,6 +16,7 @@ from bus.kv import Bucket, RevisionChanged
 from bus.subjects import LEASES, bucket_stream
 
 _LEASE, _MEMBER = "lease", "member"
+_TWIN_AFTER = 4
 
 
 class LeaseLost(Exception):
@@ -34,6 +36,8 @@ class Leases:
     def __init__(self, conn: Connection, *, holder: str, ttl_s: int = 2) -> None:
         self._conn, self.holder, self.ttl_s = conn, holder, ttl_s
         self._bucket = Bucket(conn, LEASES)
+        self._instance = secrets.token_hex(8).encode()
+        self._seen_others = 0
 
     async def try_acquire(self, partition: int) -> Lease | None:
         """The partition's lease, or None while somebody (perhaps we, before a restart) holds it."""
@@ -66,8 +70,20 @@ class Leases:
         return {int(key.rpartition(".")[2]): entry.value.decode() for key, entry in found.items()}
 
     async def heartbeat(self) -> None:
-        """Say that we are there, for another `ttl_s`."""
-        await self._bucket.put_with_ttl(f"{_MEMBER}.{self.holder}", b"", ttl_s=self.ttl_s)
+        """Say that we are there, for another `ttl_s`; and see whether another process says so under our name."""
+        key = f"{_MEMBER}.{self.holder}"
+        entry = await self._bucket.get(key)
+        is_other = entry is not None and entry.value != self._instance
+        self._seen_others = min(self._seen_others + 1, 2 * _TWIN_AFTER) if is_other else max(0, self._seen_others - 1)
+        await self._bucket.put_with_ttl(key, self._instance, ttl_s=self.ttl_s)
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether another process runs with this holder's name. Harmless (the fence), but they fight for partitions.
+
+        More than once in a row: our own entry from before a restart is seen at most for `ttl_s`.
+        """
+        return self._seen_others > _TWIN_AFTER
 
     async def members(self) -> list[str]:
         """Who is there, sorted."""

@@ -140,6 +140,13 @@ async def fixed(conn: Connection) -> Fixed | None:
     return msgspec.json.decode(entry.value, type=Fixed) if entry else None
 
 
+async def filling(conn: Connection, stream: str) -> dict[str, int]:
+    """How full a stream is: ``messages``, ``bytes``, and ``limit`` in bytes (-1: none). Raises what `api` raises."""
+    found = await conn.api(f"STREAM.INFO.{stream}")
+    state = found["state"]
+    return {"messages": state["messages"], "bytes": state["bytes"], "limit": found["config"].get("max_bytes", -1)}
+
+
 async def check(conn: Connection, *, partitions: int) -> None:
     """What every daemon does first: raises `TopologyError` if its settings do not fit the bus."""
     found = await fixed(conn)

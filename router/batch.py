@@ -3,7 +3,7 @@
 Pure but for the people and the states it is handed, which have been fetched before. Called by the partition.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -93,6 +93,8 @@ class Draft(msgspec.Struct, kw_only=True):
     """Where it leaves each source."""
     deadlines: list[Deadline] = []
     """To be set before it is committed."""
+    arrived_at_ms: Sequence[int] = ()
+    """When some of its events were stored in their ingress streams; for the metrics."""
 
     @classmethod
     def empty(cls) -> "Draft":

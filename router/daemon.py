@@ -9,13 +9,13 @@ import asyncio
 import gc
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from bus import topology
+from bus import dead, topology
 from bus.commit import CommitUnknown, Fenced
 from bus.config import ConfigurationError, Settings
 from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected
@@ -23,8 +23,9 @@ from bus.health import HealthServer
 from bus.keys import ensure_keys
 from bus.kv import Bucket
 from bus.leases import Lease, LeaseLost, Leases, assign
+from bus.metrics import Sample
 from bus.runtime import until_closed
-from bus.subjects import OPERATOR, RAILS
+from bus.subjects import DEAD, LOG, OPERATOR, RAILS, ingress_stream
 from router.core.fanout import Plans
 from router.dead import DeadLetters
 from router.deadlines import Deadlines
@@ -40,6 +41,7 @@ from schemas.ids import RailName
 _ROLE = "router"
 _REFRESH_S = 2.0
 _SNAPSHOT_S = 15.0
+_LOOK_S = 10.0
 _DRAIN_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _STEADY_AFTER_S = 0.1, 2.0, 10.0
 
@@ -123,7 +125,7 @@ class Router:
         ]
         self._deadlines = Deadlines(shared.conn)
         self._health = HealthServer(
-            name="router", port=port, ready=lambda: bool(self._lanes), status=self.status, metrics=self.metrics
+            name="router", port=port, ready=lambda: bool(self._lanes), status=self.status, metrics=self.samples
         )
 
     def status(self) -> Mapping[str, Any]:
@@ -135,11 +137,19 @@ class Router:
             "lag_ms": max(0, int(time.time() * 1000) - min(oldest)) if oldest else 0,
             "events": sum(lane.events for lane in self._lanes.values()),
             "epoch": max((lane.epoch for lane in self._lanes.values()), default=0),
+            "routers": self._shared.counts.routers,
+            "twin": self._leases.has_twin,
         }
 
-    def metrics(self) -> Mapping[str, float]:
-        """The same numbers for Prometheus."""
-        return {key: float(value) for key, value in self.status().items()}
+    def samples(self) -> Iterator[Sample]:
+        """The same numbers, and more, for Prometheus."""
+        now = self.status()
+        yield Sample("trinario_bus_connected", self._shared.conn.is_connected)
+        yield Sample("trinario_router_partitions", now["partitions"])
+        yield Sample("trinario_router_pending", now["pending"])
+        yield Sample("trinario_router_lag_seconds", now["lag_ms"] / 1000)
+        yield Sample("trinario_router_epoch", now["epoch"])
+        yield from self._shared.counts.samples()
 
     async def run(self, ready: Callable[[dict[str, Any]], None]) -> None:
         """Until cancelled, or the connection is closed for good."""
@@ -153,6 +163,7 @@ class Router:
                 group.create_task(intake.run())
             group.create_task(self._every(_REFRESH_S, self._refresh))
             group.create_task(self._every(_SNAPSHOT_S, self._snapshot))
+            group.create_task(self._every(_LOOK_S, self._look))
             group.create_task(self._every(self._leases.ttl_s / 3, lambda: self._share(group)))
             ready({"name": "router", "url": self._health.url})
 
@@ -192,6 +203,14 @@ class Router:
         if capabilities != self._shared.plans.capabilities:
             self._shared.plans = Plans(capabilities=capabilities)
 
+    async def _look(self) -> None:
+        """How full the streams are and what is dead; for the metrics, which no hot path pays for."""
+        counts, conn = self._shared.counts, self._shared.conn
+        none = {(stage, source): 0 for stage in ("intake", "router", "outlet") for source in self._shared.sources}
+        counts.dead = {**none, **await dead.counts(conn)}
+        names = [LOG, DEAD, *(ingress_stream(source) for source in self._shared.sources)]
+        counts.streams = {name: await topology.filling(conn, name) for name in names}
+
     async def _snapshot(self) -> None:
         for lane in list(self._lanes.values()):
             await lane.states.flush()
@@ -199,7 +218,9 @@ class Router:
     async def _share(self, group: asyncio.TaskGroup) -> None:
         """One round of leases: ours are renewed, our share's free ones taken, what is another's share let go of."""
         await self._leases.heartbeat()
-        share = set(assign(await self._leases.members(), self._shared.partitions).get(self._leases.holder, ()))
+        members = await self._leases.members()
+        self._shared.counts.routers = len(members)
+        share = set(assign(members, self._shared.partitions).get(self._leases.holder, ()))
         for partition in set(self._owned) - share:
             self._let_go(partition)
         await asyncio.gather(*map(self._renew, list(self._owned)))
@@ -247,6 +268,7 @@ class Router:
             _log.info("partition.taken_over", partition=partition, epoch=lane.epoch, sequence=lane.states.folded)
             await lane.run()
         except (Fenced, CommitUnknown, Adrift, LogBehind, *_AWAY) as error:
+            self._shared.counts.let_go[type(error).__name__] += 1
             _log.warning("partition.let_go", partition=partition, reason=str(error))
         except Exception:  # noqa: BLE001 - one partition's trouble must not stop the others; it is logged, and tried again
             _log.exception("partition.failed", partition=partition)

@@ -20,12 +20,14 @@ import structlog
 
 from bus.commit import Committer
 from bus.connection import Connection
+from bus.metrics import sampled
 from bus.stored import StoredMessage, last_of, message_at, read_range
 from bus.subjects import LOG, ingress, ingress_stream, log
 from router.anchors import START, Anchored, Cursor, Extent, check, event_ids_on_log, extent, stored_between
 from router.batch import MOST_ENTRIES, Decider, Draft, Parked, Waiting, needs
 from router.core.conversation import apply
 from router.core.fanout import Plans
+from router.counts import Counts
 from router.dead import DeadLetters
 from router.deadlines import set_deadline
 from router.directory import Directory
@@ -67,6 +69,7 @@ class Shared(msgspec.Struct, kw_only=True):
     partitions: int
     batch: int
     record_bytes: int
+    counts: Counts = msgspec.field(default_factory=Counts)
     most_states: int = 50_000
     """Conversations a lane keeps in memory, beside those that have changed since their snapshot."""
 
@@ -269,8 +272,8 @@ class Lane:
     def _take(self, draft: Draft) -> None:
         """Its events leave the queue; what the record will say of the cursor is where that leaves us."""
         queue = self._queue
-        for _ in draft.entries:
-            queue.popleft()
+        taken = [queue.popleft() for _ in draft.entries]
+        draft.arrived_at_ms = [taken[index].message.at_ms for index in sampled(range(len(taken)))]
         for source, message in draft.last.items():
             self._taken[source] = (message.sequence, EventId(message.event_id or ""))
         if not self._queue:
@@ -294,6 +297,7 @@ class Lane:
         self.flying = 0
         self.cursor = draft.cursor
         self.events += len(draft.entries)
+        self._shared.counts.landed(draft.entries, draft.arrived_at_ms, time.time_ns() // 1_000_000)
         self.states.fold(draft.states, sequence=sequence)
         if draft.people:
             await self._shared.directory.apply([(sequence, draft.people)], upto=sequence)

@@ -26,12 +26,29 @@ from schemas.log import Act, Seat
 _works = msgspec.msgpack.Decoder(Work)
 
 
+class _Times(msgspec.Struct):
+    """Only what the metrics want of a `Work`."""
+
+    routed_at_ms: int = 0
+
+
+_times = msgspec.msgpack.Decoder(_Times)
+
+
 def event_bytes(row: "LegRow") -> bytes:
     """The event of a leg as it was published; empty when the row cannot be read."""
     try:
         return bytes(_works.decode(row.payload).event)
     except msgspec.DecodeError:
         return b""
+
+
+def routed_at_ms(row: "LegRow") -> int:
+    """When the router's record with this leg was stored; 0 when the row does not say."""
+    try:
+        return _times.decode(row.payload).routed_at_ms
+    except msgspec.DecodeError:
+        return 0
 
 
 def letter(row: "LegRow", *, rail: RailName, why: str, at_ms: int, attempts: int, may_have_been_sent: bool) -> Letter:

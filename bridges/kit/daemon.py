@@ -7,7 +7,7 @@ there), and the rest follows as it can. Killed at any point, it goes on from its
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from bridges.kit import extension, idmap, reports
 from bridges.kit.accounts import Accounts
 from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
+from bridges.kit.counts import Counts
 from bridges.kit.intake import Intake
 from bridges.kit.logreader import LogReader
 from bridges.kit.orders import OrderTeller
@@ -31,12 +32,14 @@ from bridges.kit.people import People
 from bridges.kit.rail import RailAway, RailClient, Unanswered
 from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
+from bridges.kit.state import STATES, Standing, standing
 from bus import topology
 from bus.config import BridgeSettings, ConfigurationError, RailSettings, Settings
 from bus.connection import ApiError, Connection
 from bus.health import HealthServer
 from bus.keys import bridge_role, ensure_keys
 from bus.kv import Bucket
+from bus.metrics import Sample
 from bus.publish import Publisher
 from bus.runtime import until_closed
 from bus.sqlite import Store
@@ -102,6 +105,7 @@ class Bridge:
         rail = translator.rail
         self.rail, self._translator, self._conn, self._store, self._client = rail, translator, conn, store, client
         self.verify_token = secrets.token_urlsafe(24)
+        self.counts = Counts()
         self.people = People(conn=conn)
         self.accounts = Accounts(rail=rail, store=store, client=client, people=self.people)
         self.publisher = Publisher(conn)
@@ -119,6 +123,7 @@ class Bridge:
             partitions=partitions,
             now_ms=now_ms,
             deadline_s=deadline_s,
+            counts=self.counts,
         )
         self.log = LogReader(
             rail=rail,
@@ -139,6 +144,7 @@ class Bridge:
             accounts_=self.accounts,
             results=self.results,
             now_ms=now_ms,
+            counts=self.counts,
         )
         self.resolver = Resolver(rail=rail, secrets=(partner_secret,), accounts=self.accounts, people=self.people)
         self.redriver = Redriver(
@@ -160,19 +166,25 @@ class Bridge:
         self.orders.wake()
         self.adopter.wake()
 
-    def state(self) -> str:
-        """`starting`, `connected`, `degraded` or `bad_credentials`."""
-        if self.outlet.trouble == "bad_credentials":
-            return "bad_credentials"
-        if not self.subscribed.is_set():
-            return "starting"
-        return "connected" if self._conn.is_connected and not self.outlet.trouble else "degraded"
+    def standing(self) -> Standing:
+        """The bridge's state, and why it is in it."""
+        return standing(
+            has_subscribed=self.subscribed.is_set(),
+            bus_is_there=self._conn.is_connected,
+            trouble=self.outlet.trouble,
+            put_off_since_ms=self.outlet.put_off_since_ms,
+            unsigned_at_ms=self.counts.unsigned_at_ms,
+            taken_at_ms=self.counts.taken_at_ms,
+            now_ms=now_ms(),
+        )
 
     def status(self) -> dict[str, Any]:
         """What ``/status`` shows."""
+        now = self.standing()
         return {
             "rail": self.rail,
-            "state": self.state(),
+            "state": now.state,
+            "why": now.why,
             "pending": self.outlet.pending + self.outbox.pending,
             "legs": self.outlet.pending,
             "outbox": self.outbox.pending,
@@ -180,6 +192,20 @@ class Bridge:
             "dead": self.dead,
             "log_cursor": self.log.cursor,
         }
+
+    def samples(self) -> Iterator[Sample]:
+        """What ``/metrics`` shows."""
+        rail, now = self.rail, self.standing()
+        yield Sample("trinario_bus_connected", self._conn.is_connected)
+        for state in STATES:
+            yield Sample("trinario_bridge_state", state == now.state, (rail, state))
+        yield Sample("trinario_bridge_legs_pending", self.outlet.pending, (rail,))
+        yield Sample("trinario_bridge_outbox_pending", self.outbox.pending, (rail,))
+        yield Sample("trinario_bridge_lag_seconds", self.outlet.lag_ms() / 1000, (rail,))
+        yield Sample("trinario_bridge_log_sequence", self.log.cursor, (rail,))
+        yield Sample("trinario_bridge_dead", self.dead, (rail,))
+        yield Sample("trinario_bridge_redriven", self.redriver.count, (rail,))
+        yield from self.counts.samples(rail)
 
     async def run(self, *, callback: str) -> None:
         """Until cancelled, or until something breaks that only a new start repairs."""
@@ -298,7 +324,7 @@ async def run(settings: Settings, *, translator: Translator, ready: Ready) -> No
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(bridge.run(callback=ours.url or health.url))
                 await _soon(bridge.subscribed)
-                _log.info("bridge.started", rail=rail, state=bridge.state())
+                _log.info("bridge.started", rail=rail, state=bridge.standing().state)
                 ready({"name": f"bridge-{rail}", "rail": rail, "url": health.url})
         finally:
             # Nobody new comes in, who is in is told 503, and only then is what they stand on taken away.
@@ -338,9 +364,9 @@ def _health(rail: RailName, ours: BridgeSettings, routes: Routes, running: list[
     return HealthServer(
         name=f"bridge-{rail}",
         port=ours.port,
-        ready=lambda: bool(running) and running[0].state() == "connected",
+        ready=lambda: bool(running) and running[0].standing().is_ready,
         status=status,
-        metrics=lambda: {key: float(value) for key, value in status().items() if isinstance(value, int)},
+        metrics=lambda: running[0].samples() if running else (),
         routes=routes.all(),
     )
 
@@ -387,4 +413,4 @@ def _rail_settings(settings: Settings, rail: RailName) -> tuple[RailSettings, Br
 
 
 def _starting(rail: RailName) -> dict[str, Any]:
-    return {"rail": rail, "state": "starting", "pending": 0, "lag_ms": 0, "dead": 0}
+    return {"rail": rail, "state": "starting", "why": "bus_away", "pending": 0, "lag_ms": 0, "dead": 0}

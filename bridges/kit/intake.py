@@ -31,6 +31,7 @@ from bridges.kit.contract import (
     Translator,
     Unreadable,
 )
+from bridges.kit.counts import Counts
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
@@ -95,12 +96,13 @@ class Intake:
         accounts_: Accounts,
         results: reports.ResultsCourier,
         now_ms: Callable[[], int],
+        counts: Counts,
     ) -> None:
         self._translator, self._rail = translator, translator.rail
         self._secrets, self._verify_token = secrets, verify_token
         self._partitions = partitions
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
-        self._now_ms = now_ms
+        self._now_ms, self._counts = now_ms, counts
 
     # --- HTTP ---
 
@@ -117,16 +119,22 @@ class Intake:
         body = await request.read()
         if not is_signed(body, request.headers.get(SIGNATURE, ""), self._secrets):
             _log.warning("webhook.refused", rail=self._rail, reason="signature")
+            self._counts.webhooks["unsigned"] += 1
+            self._counts.unsigned_at_ms = self._now_ms()
             return web.Response(status=401, text=f"{SIGNATURE} does not fit the body.\n")
         try:
             msgspec.json.decode(body)
         except UNREADABLE:
+            self._counts.webhooks["not_json"] += 1
             return web.Response(status=400, text="The body is not JSON.\n")
         try:
             await self.take(self.read(body), webhook=body)
         except NOT_NOW as error:
             _log.warning("webhook.put_off", rail=self._rail, reason=type(error).__name__)
+            self._counts.webhooks["put_off"] += 1
             return web.Response(status=503, text="Not now; send it again.\n")
+        self._counts.webhooks["taken"] += 1
+        self._counts.taken_at_ms = self._now_ms()
         return web.Response(text="ok\n")
 
     # --- updates ---
@@ -209,7 +217,22 @@ class Intake:
         # Receipts last: in one POST they may come before the messages and echoes that they are about.
         for asked in receipts.collapse(claim for claim in claims if isinstance(claim, NativeReceipt)):
             reaches += idmap.reach(tx, asked)
+        self._time_delivery(tx, claims)
         return put + reports.report_reaches(tx, self._outbox, self._rail, reaches)
+
+    def _time_delivery(self, tx: Transaction, claims: Sequence[Claim]) -> None:
+        """How long one of the messages took from our post to the rail's receipt; one a webhook is enough."""
+        named = next(
+            (
+                (*claim.native_ids, claim.up_to)[0]
+                for claim in claims
+                if isinstance(claim, NativeReceipt) and claim.status == "delivered"
+            ),
+            "",
+        )
+        place = idmap.by_native(tx, [named]).get(named) if named else None
+        if place is not None and place.source != self._rail:
+            self._counts.delivered.observe_since([place.at_ms], self._now_ms())
 
     def _claim_message(self, tx: Transaction, known: Known) -> list[str]:
         native, event = known.native, known.event
@@ -283,6 +306,7 @@ class Intake:
 
     def _park(self, tx: Transaction, unreadable: Unreadable, webhook: bytes) -> str:
         _log.warning("update.parked", rail=self._rail, reason=unreadable.reason[:200])
+        self._counts.parked += 1
         letter = Letter(
             stage="intake",
             rail=self._rail,

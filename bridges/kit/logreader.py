@@ -44,6 +44,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     seats: msgspec.Raw
     leg: Leg
     refusal: str = ""
+    routed_at_ms: int = 0
 
 
 class _Taken(msgspec.Struct, kw_only=True):
@@ -148,7 +149,7 @@ class LogReader:
                     confirmed.append(entry.event_id)
                     if entry.kind == "message":
                         reaches += self._settle(tx, entry, rank, taken)
-                if entry.legs != _NO_LEGS and (row := self._leg(entry, rank)) is not None:
+                if entry.legs != _NO_LEGS and (row := self._leg(entry, rank, message.at_ms)) is not None:
                     legs.append(row)
                 if entry.people:
                     taken.persons.extend(entry.people)
@@ -182,7 +183,7 @@ class LogReader:
             taken.orders += len(orders)
         return idmap.release(tx, places)
 
-    def _leg(self, entry: Entry, rank: int) -> tuple[object, ...] | None:
+    def _leg(self, entry: Entry, rank: int, routed_at_ms: int) -> tuple[object, ...] | None:
         """The row for our leg, if there is one. Most entries are told by looking for our name in the bytes."""
         if self._name_on_wire not in bytes(entry.legs):
             return None
@@ -190,7 +191,13 @@ class LogReader:
         if leg is None:
             return None
         work = Work(
-            source=entry.source, event=entry.event, actor=entry.actor, seats=entry.seats, leg=leg, refusal=entry.why
+            source=entry.source,
+            event=entry.event,
+            actor=entry.actor,
+            seats=entry.seats,
+            leg=leg,
+            refusal=entry.why,
+            routed_at_ms=routed_at_ms,
         )
         return (
             entry.conversation or entry.event_id,

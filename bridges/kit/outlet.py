@@ -23,10 +23,12 @@ from bridges.kit import acts, extension, idmap, reports
 from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.acts import Finished, Impossible, LegRow, Missing, Sending, Step
 from bridges.kit.contract import Posted, Translator, Verdict
+from bridges.kit.counts import Counts
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.receipts import Place
 from bus.connection import ApiError
+from bus.metrics import sampled
 from bus.sqlite import Store
 from schemas.errors import NotUnderstood
 from schemas.events import LegResult
@@ -89,11 +91,13 @@ class Outlet:
         partitions: int,
         now_ms: Callable[[], int],
         deadline_s: float,
+        counts: Counts,
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
+        self._counts = counts
         self._lanes: dict[str, deque[_Leg]] = {}
         self._ready: deque[str] = deque()
         self._waiting: list[tuple[float, str]] = []
@@ -107,6 +111,8 @@ class Outlet:
         """Legs that are not done."""
         self.trouble = ""
         """Why the whole rail is paused: `away`, `bad_credentials`; empty when it is not."""
+        self.put_off_since_ms = 0
+        """Since when the rail has put off everything that it was asked; 0: it has not."""
 
     def legs_added(self, count: int) -> None:
         """The log reader has put legs into the table."""
@@ -259,6 +265,7 @@ class Outlet:
             return [self._rail_away(leg) for leg, _ in sending]
         except Unanswered as error:
             # It may have been done. The same keys are sent again, so that it is done once.
+            self._counts.retries["unanswered"] += len(sending)
             for leg, _ in sending:
                 leg.in_doubt = True
             return [self._again(leg, str(error), 0.0) for leg, _ in sending]
@@ -271,7 +278,7 @@ class Outlet:
         verdict: Verdict = self._translator.judge(answer.status, answer.body)
         match verdict.outcome:
             case "done":
-                self.trouble = ""
+                self.trouble, self.put_off_since_ms = "", 0
                 return self._done(leg, step, answer)
             case "permanent":
                 return _Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
@@ -279,6 +286,8 @@ class Outlet:
                 self._pause("bad_credentials")
                 return _Outcome(leg=leg)
             case _:
+                self.put_off_since_ms = self.put_off_since_ms or self._now_ms()
+                self._counts.retries["put_off"] += 1
                 leg.in_doubt = leg.in_doubt or verdict.outcome == "uncertain" or answer.status >= 500
                 return self._again(leg, verdict.text, verdict.wait_s or answer.wait_s)
 
@@ -328,11 +337,24 @@ class Outlet:
         self._results.wake()
         if told:
             self._outbox.wake()
+        self._count([outcome for outcome in outcomes if outcome.ends])
         for outcome in outcomes:
             if outcome.ends:
                 row = outcome.leg.row
                 what = "leg.failed" if outcome.failed else "leg.done"
                 _log.info(what, rail=self._rail, act=row.act, event_id=row.event_id, retries=outcome.leg.retries)
+
+    def _count(self, ended: Sequence[_Outcome]) -> None:
+        posted = []
+        for outcome in ended:
+            if outcome.failed:
+                self._counts.failed[outcome.reason] += 1
+                continue
+            self._counts.done[outcome.leg.row.act] += 1
+            if outcome.places:
+                posted.append(outcome.leg.row)
+        routed_at_ms = [acts.routed_at_ms(posted[index]) for index in sampled(range(len(posted)))]
+        self._counts.posted.observe_since([at_ms for at_ms in routed_at_ms if at_ms], self._now_ms())
 
     def _write(self, tx: Transaction, outcomes: Sequence[_Outcome]) -> int:
         places = [place for outcome in outcomes for place in outcome.places]

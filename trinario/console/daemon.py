@@ -5,7 +5,7 @@ addresses; the bus may come and go.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from bus.config import Settings
 from bus.health import AddressTaken
+from bus.metrics import Exporter, Sample
 from trinario.console.answers import answered, refused
 from trinario.console.assets import Assets, collected
 from trinario.console.buslink import BusAway, BusLink
@@ -74,6 +75,7 @@ class Console:
             Sights(link=link),
         )
         self._assets = Assets(collected())
+        self._exporter = Exporter(self.samples)
         self.url = ""
 
     def app(self) -> web.Application:
@@ -150,7 +152,12 @@ class Console:
     async def _show_status(self, _: web.Request) -> web.Response:
         return answered(self.status())
 
-    async def _show_metrics(self, _: web.Request) -> web.Response:
-        is_joined = self.status()["bus"] == "connected"
-        text = f"trinario_console_pages {self._sockets.count}\ntrinario_console_bus_connected {is_joined:d}\n"
-        return web.Response(text=text)
+    async def _show_metrics(self, request: web.Request) -> web.Response:
+        text, content_type = self._exporter.written(request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": content_type})
+
+    def samples(self) -> Iterator[Sample]:
+        """What ``/metrics`` shows."""
+        yield Sample("trinario_ready", 1)
+        yield Sample("trinario_bus_connected", self.status()["bus"] == "connected")
+        yield Sample("trinario_console_pages", self._sockets.count)
