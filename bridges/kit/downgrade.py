@@ -19,7 +19,7 @@ from bridges.kit import parts, words
 from bridges.kit.formatting import PLAIN, NameOf, Rendered, Style, in_words, no_names, written
 from bridges.kit.spans import canonical
 from schemas.capabilities import Capabilities, Level, MediaLimit
-from schemas.content import Album, Contacts, Content, Location, Media, MediaKind, Poll, Text, Unsupported
+from schemas.content import Album, Contacts, Content, Location, MarkKind, Media, MediaKind, Poll, Text, Unsupported
 
 LinkFor: TypeAlias = Callable[[Media], str]
 """Where a file can be fetched by people; empty: nowhere."""
@@ -141,9 +141,12 @@ class _Fitting:
         if answering and self._can.reply in (Level.DROPPED, Level.REFUSED):
             self.lost.append(phrases.REPLY_LEFT_OUT)
         elif answering:
-            said.append(words.quoted(answering))
+            said.append(words.quoted(answering, marked=self._has("quote")))
             self.lost.append(phrases.REPLY_QUOTED)
         return said
+
+    def _has(self, mark: MarkKind) -> bool:
+        return self._can.marks.get(mark, Level.DROPPED).is_native
 
     def _content(self, content: Content) -> list[Piece] | Refused:
         match content:

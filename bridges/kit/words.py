@@ -37,8 +37,10 @@ KINDS: Final[Mapping[MediaKind, str]] = {
 }
 _EXCERPT_MOST: Final = 60
 """Graphemes."""
+_LOOKED_AT: Final = 1000
+"""Code points that an excerpt is made of."""
 
-_GRAPHEMES = regex.compile(rf"\X{{0,{_EXCERPT_MOST}}}")
+_GRAPHEME = regex.compile(r"\X")
 
 
 def stacked(texts: Sequence[Text]) -> Text:
@@ -70,16 +72,17 @@ def excerpt(content: Content) -> str:
             body = content.question
         case _:
             body = content.what
-    line = " ".join(body[: 4 * _EXCERPT_MOST].split())
-    found = _GRAPHEMES.match(line)
-    short = found[0] if found is not None else ""
-    return short if short == line and len(body) <= 4 * _EXCERPT_MOST else f"{short.rstrip()}…"
+    graphemes = _GRAPHEME.findall(" ".join(body[:_LOOKED_AT].split()))
+    if len(body) <= _LOOKED_AT and len(graphemes) <= _EXCERPT_MOST:
+        return "".join(graphemes)
+    # The last grapheme looked at may be torn: it is never among those kept.
+    return "".join(graphemes[: min(_EXCERPT_MOST, len(graphemes) - 1)]).rstrip() + "…"
 
 
-def quoted(line: str) -> Text:
-    """What is answered, for rails where an answer cannot be tied to it."""
+def quoted(line: str, *, marked: bool) -> Text:
+    """What is answered, for rails where an answer cannot be tied to it. `marked`: they have quotes."""
     short = " ".join(line.split())
-    return Text(body=short, marks=(Mark(kind="quote", start=0, end=len(short)),))
+    return Text(body=short, marks=(Mark(kind="quote", start=0, end=len(short)),)) if marked else Text(body=f"> {short}")
 
 
 def correction(content: Content) -> Text | None:

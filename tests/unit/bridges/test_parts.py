@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridges.kit import parts
+from schemas.content import Mark, Preview, Text
+from schemas.marks import well_formed
 
 FAMILY = "👨‍👩‍👧‍👦"
 Unit = Literal["characters", "bytes"]
@@ -49,3 +51,44 @@ def test_parts_fit_and_join(unit: Unit, text: str, limit: int) -> None:
     assert "".join(found) == text
     assert all(size(part, unit) <= limit for part in found)
     assert all(found) or text == ""
+
+
+def test_a_mark_over_a_break_goes_on_in_the_next_part() -> None:
+    """Closed at the end of one part, opened again at the start of the next."""
+    text = Text(
+        body="one two three four", marks=(Mark(kind="bold", start=4, end=13), Mark(kind="link", start=14, end=18))
+    )
+    first, second = parts.split_text(text, limit=10, unit="characters")
+    assert (first.body, first.marks) == ("one two ", (Mark(kind="bold", start=4, end=8),))
+    assert (second.body, second.marks) == (
+        "three four",
+        (Mark(kind="bold", start=0, end=5), Mark(kind="link", start=6, end=10)),
+    )
+
+
+def test_the_preview_stays_with_the_first_part() -> None:
+    """One preview a message."""
+    text = Text(body="x" * 25, preview=Preview(url="https://x.example"))
+    assert [part.preview is not None for part in parts.split_text(text, limit=10, unit="characters")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@given(
+    body=st.text(alphabet="ab \n👍", min_size=1, max_size=80),
+    places=st.lists(st.tuples(st.integers(0, 79), st.integers(1, 40)), max_size=5),
+    limit=st.integers(4, 30),
+)
+def test_every_marked_character_stays_marked(body: str, places: list[tuple[int, int]], limit: int) -> None:
+    """Part by part, the same characters have the same marks."""
+    raw = [Mark(kind="bold", start=start, end=start + length) for start, length in places]
+    text = Text(body=body, marks=well_formed(len(body), raw))
+    expected = [any(mark.start <= at < mark.end for mark in text.marks) for at in range(len(body))]
+    found = [
+        any(mark.start <= at < mark.end for mark in part.marks)
+        for part in parts.split_text(text, limit=limit, unit="bytes")
+        for at in range(len(part.body))
+    ]
+    assert found == expected
