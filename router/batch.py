@@ -11,11 +11,14 @@ import structlog
 
 from bus.stored import StoredMessage
 from router.anchors import Cursor
+from router.core.about import Original
+from router.core.decision import Decision, entry, parked, refuse
 from router.core.fanout import Plans
 from router.core.people import Amended
 from router.core.policy import Lookup, belongs
-from router.core.route import Decision, entry, parked, refuse, route
+from router.core.route import route
 from router.deadlines import Deadline
+from router.originals import Originals
 from router.people import NotFetched
 from router.snapshots import States
 from schemas.codec import decode_event, encode
@@ -31,6 +34,7 @@ from schemas.events import (
     Message,
     Party,
     Prefer,
+    Target,
     Unlink,
 )
 from schemas.ids import PEOPLE_PARTITION, ConversationId, EventId, person_id
@@ -137,10 +141,22 @@ def _parts(value: object) -> Iterable[object]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def needs(batch: Iterable[Waiting]) -> tuple[set[ConversationId], set[Party]]:
-    """The conversations whose states the batch needs, and everybody its events name."""
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be in memory before a batch can be decided."""
+
+    conversations: set[ConversationId]
+    """Whose states."""
+    parties: set[Party]
+    """Everybody its events name."""
+    ranks: set[int]
+    """Where the messages stand that its events are about."""
+
+
+def needs(batch: Iterable[Waiting]) -> Needs:
+    """What a batch needs."""
     conversations: set[ConversationId] = set()
     parties: set[Party] = set()
+    ranks: set[int] = set()
     for waiting in batch:
         event = understand(waiting.message)
         if isinstance(event, Message):
@@ -151,9 +167,11 @@ def needs(batch: Iterable[Waiting]) -> tuple[set[ConversationId], set[Party]]:
             conversations.add(event.conversation)
             parties.add(event.actor)
             parties.update(_subjects(event))
+            if isinstance(event, Target):
+                ranks.add(event.rank)
         elif not isinstance(event, NotUnderstood):
             parties.update(_named(event))
-    return conversations, parties
+    return Needs(conversations=conversations, parties=parties, ranks=ranks)
 
 
 def _subjects(event: AnyEvent) -> tuple[Party, ...]:
@@ -193,11 +211,14 @@ class Decider:
         batch: Iterable[Waiting],
         *,
         states: States,
+        originals: Originals,
         flying: Mapping[ConversationId, Conversation],
         people: Lookup,
         plans: Plans,
     ) -> Draft:
-        """Decide event by event until the record is full. Raises `NotFetched`, `NotLoaded`: then fetch and do it again.
+        """Decide event by event until the record is full.
+
+        Raises `NotFetched`, `NotLoaded`, `NotRead`: then fetch and do it again.
 
         `flying`: the states that the record on its way leads to; they go before `states`.
         Events of the people partition see what the earlier ones of their batch have changed.
@@ -209,11 +230,13 @@ class Decider:
         for waiting in batch:
             source, message = waiting
             last[source] = message
-            event, state = understand(message), None
+            event, state, original = understand(message), None, None
             if event.__class__ in _OF_CONVERSATIONS:
                 name = event.conversation  # type: ignore[union-attr] # mypy does not see that these classes have one
                 state = changed.get(name) or flying.get(name) or states.get(name)
-            decision = self._decide(event, source, state, lookup, plans)
+                if isinstance(event, Target):
+                    original = originals.get(event.rank)
+            decision = self._decide(event, source, state, original, people=lookup, plans=plans)
             if isinstance(event, NotUnderstood) or isinstance(decision, str):
                 event_id = waiting.published_as() if isinstance(event, NotUnderstood) else event.id
                 draft.parked.append(Parked(waiting=waiting, event_id=event_id, why=str(decision)))
@@ -239,6 +262,8 @@ class Decider:
         event: AnyEvent | NotUnderstood,
         source: str,
         state: Conversation | None,
+        original: Original | None,
+        *,
         people: Lookup,
         plans: Plans,
     ) -> Decision | str:
@@ -248,7 +273,7 @@ class Decider:
         try:
             if state is None and not belongs(event, self._partition, self._partitions):
                 return refuse(event, source, Refusal.WRONG_CONVERSATION)
-            return route(event, source=source, conversation=state, people=people, plans=plans)
+            return route(event, source=source, conversation=state, people=people, plans=plans, original=original)
         except NotFetched:
             raise
         except Exception as error:  # noqa: BLE001 - see below

@@ -7,8 +7,9 @@ from bus import topology
 from bus.connection import Connection
 from bus.kv import Bucket
 from bus.subjects import RAILS
+from router.core.decision import Decision
 from router.core.fanout import Plans
-from router.core.route import Decision, route
+from router.core.route import route
 from router.people import People
 from schemas.capabilities import Capabilities
 from schemas.codec import decode_capabilities, decode_legs

@@ -31,6 +31,7 @@ from router.counts import Counts
 from router.dead import DeadLetters
 from router.deadlines import set_deadline
 from router.directory import Directory
+from router.originals import NotRead, Originals
 from router.people import NotFetched, People
 from router.snapshots import NotLoaded, States
 from schemas.codec import decode_record, encode
@@ -91,6 +92,7 @@ class Lane:
     def __init__(self, shared: Shared, partition: int, *, last: StoredMessage | None, states: States) -> None:
         record = decode_record(last.data) if last is not None else None
         self.partition, self.states = partition, states
+        self._originals = Originals(shared.conn, partition=partition)
         self.epoch = record.epoch if record is not None else 0
         self.cursor: dict[str, Cursor] = dict(record.cursor) if record is not None else {}
         self._shared = shared
@@ -257,10 +259,15 @@ class Lane:
         while True:
             try:
                 draft = self._decider.decide(
-                    batch, states=self.states, flying=flying.states, people=shared.people, plans=shared.plans
+                    batch,
+                    states=self.states,
+                    originals=self._originals,
+                    flying=flying.states,
+                    people=shared.people,
+                    plans=shared.plans,
                 )
                 break
-            except (NotFetched, NotLoaded) as missing:
+            except (NotFetched, NotLoaded, NotRead) as missing:
                 await self._fetch(batch, missing)
         for parked in draft.parked:
             await self._park(parked)
@@ -304,13 +311,18 @@ class Lane:
         if self.states.unwritten >= _MOST_UNWRITTEN:
             await self.states.flush()
 
-    async def _fetch(self, batch: Sequence[Waiting], missing: NotFetched | NotLoaded) -> None:
+    async def _fetch(self, batch: Sequence[Waiting], missing: NotFetched | NotLoaded | NotRead) -> None:
         """Have everything in memory that the batch needs. While all is there already, nobody asks what it needs."""
-        conversations, parties = needs(batch)
-        await self.states.load(conversations)
-        for conversation in conversations:
+        needed = needs(batch)
+        parties = needed.parties
+        await self.states.load(needed.conversations)
+        for conversation in needed.conversations:
             if state := self.states.get(conversation):
                 parties.update(state.members)
+        await self._originals.load(needed.ranks, last=self.states.folded)
+        for rank in needed.ranks:
+            if (original := self._originals.get(rank)) is not None and original.actor is not None:
+                parties.add(original.actor)
         if isinstance(missing, NotFetched):
             parties.add(missing.party)
         await self._shared.people.prefetch(parties)

@@ -1,7 +1,7 @@
 """route explain, trace, tail: looking at the routing from outside. Changes nothing."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -22,6 +22,7 @@ from trinario.output import Output, clock, printable, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.tree import Tree
 
 _PAUSE_S = 0.5
 
@@ -89,18 +90,27 @@ def _drawing(found: Mapping[str, Any]) -> "RenderableType | str":
         highlight=False,
     )
     routed = tree.add(f"position {found['position']} of {found['conversation']}, routed {clock(found['routed_at_ms'])}")
-    for leg in found["legs"]:
-        why = f"  ({leg['why']})" if leg.get("why") else ""
-        branch = routed.add(f"[bold]{leg['rail']}[/bold]  {leg['status']}{why}")
-        for native_id in leg["native_ids"]:
-            branch.add(f"as {printable(native_id)}")
-        for lost in leg["lost"]:
-            branch.add(f"lost: {lost}")
+    _draw_legs(routed, found["legs"])
     for handle, why in found["unreached"].items():
         routed.add(f"{printable(handle)}  not reached  ({printable(why)})")
     for marker in found["markers"]:
         routed.add(f"{marker['person']} has got up to position {marker['delivered']}, read up to {marker['read']}")
+    for change in found["changes"]:
+        what = f"{change['kind']} {printable(change['emoji'])}".strip()
+        branch = routed.add(f"{what} by {printable(change['actor'])} at {clock(change['at_ms'])}, {change['outcome']}")
+        _draw_legs(branch, change["legs"])
     return tree
+
+
+def _draw_legs(tree: "Tree", legs: Iterable[Mapping[str, Any]]) -> None:
+    """One branch a rail: what became of it, why, as what, and what was lost."""
+    for leg in legs:
+        why = f"  ({leg['why']})" if leg.get("why") else ""
+        branch = tree.add(f"[bold]{leg['rail']}[/bold]  {leg['status']}{why}")
+        for native_id in leg["native_ids"]:
+            branch.add(f"as {printable(native_id)}")
+        for lost in leg["lost"]:
+            branch.add(f"lost: {lost}")
 
 
 async def tail(*, rail: str | None = None, conversation: str | None = None, common: Common = COMMON) -> None:

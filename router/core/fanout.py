@@ -64,7 +64,7 @@ def plan(
 
     Args:
         source: the rail it happened on; never a leg's.
-        act: `post`, `read`, `delivered` or `block`.
+        act: what the nodes there do; not `fail`.
         actor: who did it.
         members: everybody in the conversation, the actor too.
         capabilities: what is known of the rails; a rail not in it is taken to carry everything.
@@ -72,7 +72,7 @@ def plan(
     others = tuple(member for member in members if member.id != actor.id)
     private = act == "read" and not actor.preferences.receipts
     whys: dict[RailName, list[str]] = {}
-    if (act in ("post", "read") and not private) or act == "delivered":
+    if act != "block" and not private:
         for person in others:
             for rail in reachable(person):
                 whys.setdefault(rail, []).append(f"{person.name} is here")
@@ -170,7 +170,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 Key = tuple[str, str, str, str | tuple[str, ...]]
-"""Origin, conversation, actor, and whom a message is to or which kind of receipt it is."""
+"""Origin, conversation, actor, and whom a message is to, or the act if it is none."""
 
 
 class Plans:

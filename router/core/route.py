@@ -1,19 +1,21 @@
 """The decision: one event, what is known of its conversation and its people, and what becomes of it.
 
-`route` is total: whatever event can be decoded gets a decision, and a refusal is a decision. `entry` is how a decision
-is written on the log. Called by the partition (to commit) and by `explain` (to show).
+`route` is total: whatever event can be decoded gets a decision, and a refusal is a decision. Called by the partition
+(to commit) and by `explain` (to show).
 """
 
-from operator import is_
 from typing import assert_never
 
 import msgspec
 
 from router.core import groups
+from router.core.about import Original, decide_about
 from router.core.conversation import begin, heard, said
-from router.core.fanout import NOWHERE, Known, Packed, Plan, Plans, only, pack, plan, reached, seat
+from router.core.decision import Decision, refuse
+from router.core.fanout import NOWHERE, Known, Plan, Plans, pack, plan, reached
 from router.core.people import decide_people, party
 from router.core.policy import Lookup, apart, may_act
+from router.core.told import acting, told_plan
 from schemas.errors import Refusal
 from schemas.events import (
     AccountSeen,
@@ -39,50 +41,22 @@ from schemas.events import (
     as_person,
     is_person,
 )
-from schemas.groups import Group, is_group
+from schemas.groups import is_group
 from schemas.handles import rail_of
-from schemas.ids import OPERATOR, ConversationId, EventId, PersonId, RailName, direct_conversation_id, person_id
-from schemas.log import Conversation, Entry, Leg, Outcome
+from schemas.ids import OPERATOR, PersonId, RailName, direct_conversation_id, person_id
+from schemas.log import Conversation, Leg
 from schemas.people import Person
 
-_KINDS: dict[type, str] = {
-    Message: "message",
-    Receipt: "receipt",
-    Edit: "edit",
-    Unsend: "unsend",
-    Reaction: "reaction",
-    Vote: "vote",
-    GroupFounded: "group",
-    Membership: "membership",
-    GroupChanged: "group_change",
-    Results: "results",
-    AccountSeen: "account",
-    Block: "block",
-    Link: "link",
-    Unlink: "unlink",
-    Prefer: "prefer",
-}
 
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What becomes of one event."""
-
-    outcome: Outcome
-    conversation: ConversationId = ConversationId("")
-    position: int = 0
-    actor: PersonId | None = None
-    packed: Packed = NOWHERE
-    why: str = ""
-    """The refusal, if it is one."""
-    people: tuple[Person, ...] = ()
-    """Persons who change, as they are from now on."""
-    state: Conversation | None = None
-    """The conversation afterwards, when it changes."""
-    until_ms: int = 0
-    """When the conversation is to end, if this event says so."""
-
-
-def route(event: AnyEvent, *, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+def route(
+    event: AnyEvent,
+    *,
+    source: str,
+    conversation: Conversation | None,
+    people: Lookup,
+    plans: Plans,
+    original: Original | None = None,
+) -> Decision:
     """What becomes of an event that came in by the rail `source` (or by `operator`). Never raises.
 
     Args:
@@ -91,6 +65,7 @@ def route(event: AnyEvent, *, source: str, conversation: Conversation | None, pe
         conversation: the state of `event.conversation`, None when nothing has been said in it.
         people: everybody the event and the conversation name.
         plans: the memory of plans, which also knows the rails' capabilities.
+        original: for an event about an earlier message, what the log has at its rank.
     """
     match event:
         case Message():  # first: most events are
@@ -98,7 +73,7 @@ def route(event: AnyEvent, *, source: str, conversation: Conversation | None, pe
         case Receipt():
             return _receipt(event, source, conversation, people, plans)
         case Edit() | Unsend() | Reaction() | Vote():
-            return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
+            return decide_about(event, source, conversation, original, people=people, plans=plans)
         case GroupFounded() | Membership() | GroupChanged():
             return _group(event, source, conversation, people, plans)
         case Results():
@@ -107,43 +82,6 @@ def route(event: AnyEvent, *, source: str, conversation: Conversation | None, pe
             return _people(event, source, people, plans)
         case _:
             assert_never(event)
-
-
-def entry(decision: Decision, event: AnyEvent, *, source: str, raw: bytes) -> Entry:
-    """A decision as the log keeps it. `raw`: the event's bytes as published."""
-    return Entry(
-        source=source,
-        event=msgspec.Raw(raw),
-        event_id=event.id,
-        kind=_KINDS[type(event)],
-        outcome=decision.outcome,
-        conversation=decision.conversation,
-        position=decision.position,
-        actor=decision.actor,
-        seats=decision.packed.seats,
-        legs=decision.packed.legs,
-        unreached=decision.packed.unreached,
-        why=decision.why,
-        people=decision.people,
-    )
-
-
-def parked(event_id: EventId, *, source: str, why: Refusal = Refusal.MALFORMED) -> Entry:
-    """What the log says of bytes that nobody understood; the bytes themselves are in DEAD."""
-    return Entry(
-        source=source, event=msgspec.Raw(b"\xc0"), event_id=event_id, kind="unknown", outcome="parked", why=why.value
-    )
-
-
-def refuse(event: AnyEvent, source: str, refusal: Refusal) -> Decision:
-    """A refusal; the sender of a message is told on the rail it came from."""
-    tell = isinstance(event, Message) and source != OPERATOR
-    return Decision(
-        outcome="refused",
-        conversation=event.conversation,
-        packed=only(source, "fail", refusal.value) if tell else NOWHERE,
-        why=refusal.value,
-    )
 
 
 def _message(event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
@@ -266,68 +204,20 @@ def _receipt(event: Receipt, source: str, conversation: Conversation | None, peo
         return refuse(event, source, Refusal.NOT_YOUR_RAIL)
     if conversation is None:
         return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
-    actor = party(event.actor, source, people)
-    if actor is None or not may_act(actor, as_handle(event.actor)):
+    who = acting(event, source, conversation, people)
+    if who is None:
         return refuse(event, source, Refusal.NOT_A_MEMBER)
-    group = conversation.group
-    members = () if group is not None else _members(conversation, actor, people)
-    if not (groups.is_member(group, actor, people) if group is not None else any(one is actor for one in members)):
-        return refuse(event, source, Refusal.NOT_A_MEMBER)
+    actor = who.actor
     state = heard(conversation, actor.id, event.status, event.position)
     changed = state is not conversation
-    packed = NOWHERE
-    if changed and group is not None:
-        packed = _group_receipt_plan(event, actor, group, people, plans)
-    elif changed:
-        packed = _receipt_plan(event, actor, members, people, plans)
     return Decision(
         outcome="routed" if changed else "unchanged",
         conversation=event.conversation,
         position=max(0, min(event.position, conversation.last)),
         actor=actor.id,
-        packed=packed,
+        packed=told_plan(event, event.status, who, people=people, plans=plans) if changed else NOWHERE,
         state=state if changed else None,
     )
-
-
-def _members(conversation: Conversation, actor: Person, people: Lookup) -> tuple[Person, ...]:
-    """The members today, each once. One who was never introduced (a stranger on a rail) is known by id alone."""
-    members = {}
-    for member in conversation.members:
-        person = people.person(member) or Person(id=member, name="")
-        members[person.id] = actor if person.id == actor.id else person
-    return tuple(members.values())
-
-
-def _receipt_plan(event: Receipt, actor: Person, members: tuple[Person, ...], people: Lookup, plans: Plans) -> Packed:
-    """Legs of a receipt: others are told nothing by somebody who is apart from them, but one's own rails agree."""
-    source = rail_of(event.actor)
-    key = (source, event.conversation, event.actor, event.status)
-    known = plans.get(key)
-    if known is not None and len(known.persons) == len(members) + 1 and all(map(is_, known.persons, (actor, *members))):
-        return known.packed
-    told = tuple(one for one in members if one.id == actor.id or not apart(actor, one, people))
-    made = plan(source, event.status, actor, told, plans.capabilities)
-    packed = pack(msgspec.structs.replace(made, seats=tuple(map(seat, members))))
-    plans.remember(key, Known(persons=(actor, *members), stamp=people.stamp, packed=packed))
-    return packed
-
-
-def _group_receipt_plan(event: Receipt, actor: Person, group: Group, people: Lookup, plans: Plans) -> Packed:
-    """Reads are shown to the group; that everybody has got everything is not said a thousand times."""
-    if event.status == "delivered":
-        return NOWHERE
-    source = rail_of(event.actor)
-    key = groups.key_of(source, event.conversation, event.actor, group, "read")
-    known = plans.get(key)
-    if known is None or known.stamp is not people.stamp:
-        private = not actor.preferences.receipts
-        packed = groups.group_plan(
-            source, "read", actor=actor, group=group, people=people, plans=plans, private=private
-        )
-        known = Known(persons=(actor,), stamp=people.stamp, packed=packed)
-        plans.remember(key, known)
-    return known.packed
 
 
 def _group(event: GroupEvent, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:

@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.core.conversation import apply, begin, heard, said
+from router.core.decision import entry
 from router.core.fanout import Plans, plan
-from router.core.route import entry
 from schemas.codec import decode_event, decode_legs, encode
-from schemas.events import AnyEvent, Receipt
+from schemas.events import AnyEvent, Link, Receipt, Target, Unlink
 from schemas.handles import rail_of
-from schemas.ids import OPERATOR, ConversationId, EventId, PersonId, RailName
-from schemas.log import Conversation, Entry
+from schemas.ids import OPERATOR, ConversationId, EventId, PersonId, RailName, direct_conversation_id
+from schemas.log import Conversation, Entry, order_of
 from schemas.people import Account, Person, Preferences
-from tests.unit.router.town import ALICE, BOB, CARLA, EVERYTHING, Town, message, receipt
+from tests.unit.router.town import ALICE, BOB, CARLA, EVERYTHING, Town, about, message, receipt
 
 RAILS = ("whatsapp", "messenger", "instagram")
 sources = st.sampled_from((*RAILS, OPERATOR))
@@ -30,6 +30,10 @@ conversations = st.one_of(
 numbers = st.one_of(st.integers(-3, 12), st.integers(-(2**63), 2**64 - 1))
 
 
+targets = st.sampled_from(["evt_1", "evt_2", "", "0"])
+ranks = st.one_of(st.integers(1, 6).map(lambda number: order_of(number, 0)), st.integers(-(2**63), 2**64 - 1))
+
+
 def _all(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({"id": st.text(max_size=6), "conversation": conversations, "actor": parties, **fields})
 
@@ -38,6 +42,15 @@ events = st.one_of(
     _all(
         kind=st.just("message"),
         to=st.lists(parties, max_size=3),
+        content=st.fixed_dictionaries({"type": st.just("text"), "body": st.text(max_size=9)}),
+    ),
+    _all(kind=st.just("unsend"), target=targets, rank=ranks),
+    _all(kind=st.just("reaction"), target=targets, rank=ranks, emoji=st.text(max_size=2)),
+    _all(kind=st.just("vote"), target=targets, rank=ranks, options=st.lists(numbers, max_size=2)),
+    _all(
+        kind=st.just("edit"),
+        target=targets,
+        rank=ranks,
         content=st.fixed_dictionaries({"type": st.just("text"), "body": st.text(max_size=9)}),
     ),
     _all(kind=st.just("receipt"), status=st.sampled_from(["delivered", "read"]), position=numbers),
@@ -93,6 +106,9 @@ def test_whatever_decodes_is_decided_and_the_log_says_the_same(history: list[tup
             folded[event.conversation] = after
         if written.kind == "message" and written.outcome == "routed":
             given_out.setdefault(event.conversation, []).append(written.position)
+        elif isinstance(event, Target):
+            assert decision.state is None
+            assert written.position in given_out.get(event.conversation, []) or written.outcome == "refused"
         else:
             assert written.kind == "receipt" or written.position == 0
         acts = {leg.act for leg in decode_legs(written.legs).values()}
@@ -147,7 +163,7 @@ everybody = st.builds(
 @given(
     st.lists(everybody, min_size=1, max_size=4),
     st.sampled_from(RAILS),
-    st.sampled_from(["post", "read", "delivered", "block"]),
+    st.sampled_from(["post", "edit", "unsend", "react", "vote", "read", "delivered", "block"]),
 )
 def test_a_plan_goes_only_where_somebody_is_and_never_back(drawn: list[Any], source: str, act: Any) -> None:
     """Never the origin, only rails where somebody is and does not mind; every other account is named."""
@@ -164,8 +180,9 @@ def test_a_plan_goes_only_where_somebody_is_and_never_back(drawn: list[Any], sou
         if rail not in m.preferences.never or (act == "block" and m is members[0])
     }
     assert set(made.legs) <= there
-    if act == "post":
+    if act not in ("read", "delivered", "block"):
         assert set(made.legs) == there - {source}
+    if act == "post":
         silent = {
             a.handle
             for m in members
@@ -177,6 +194,44 @@ def test_a_plan_goes_only_where_somebody_is_and_never_back(drawn: list[Any], sou
         assert all(leg.private and rail in members[0].rails() for rail, leg in made.legs.items())
     for seated, member in zip(made.seats, members, strict=True):
         assert not {rail_of(handle) for handle in seated.handles} & set(member.preferences.never)
+
+
+HANDLES = (*ALICE.handles(), *BOB.handles(), *CARLA.handles())
+what_happens = st.one_of(
+    st.tuples(st.just("message"), st.sampled_from(HANDLES), st.sampled_from(HANDLES)),
+    st.tuples(st.sampled_from(["edit", "unsend"]), st.sampled_from(HANDLES), st.integers(1, 8)),
+    st.tuples(st.sampled_from(["link", "unlink"]), st.sampled_from(HANDLES), st.sampled_from(HANDLES)),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(what_happens, max_size=20))
+def test_nobody_but_its_author_changes_a_message(history: list[tuple[str, Any, Any]]) -> None:
+    """Whatever the rails and whoever was linked: an edit is routed only for the person whom its author is today."""
+    town, said_by = Town(), dict[int, tuple[str, PersonId]]()
+    for kind, handle, more in history:
+        rail, number = rail_of(handle), len(town.log) + 1
+        if kind == "message":
+            pair = direct_conversation_id(town.whose(handle).id, town.whose(more).id)
+            decision = town.route(message(handle, town.whose(more).id, pair, f"evt_{number}"), rail)
+            if decision.outcome == "routed":
+                assert decision.actor is not None
+                said_by[number] = (pair, decision.actor)
+        elif kind in ("link", "unlink"):
+            change = (
+                Link(id=EventId("evt_l"), handles=(handle, more))
+                if kind == "link"
+                else Unlink(id=EventId("evt_u"), handle=handle)
+            )
+            town.route(change, OPERATOR)
+        else:
+            conversation, author = said_by.get(more, (message().conversation, PersonId("")))
+            event = about(kind, handle, target=f"evt_{more}", number=more, conversation=conversation, event="evt_e")
+            decision = town.route(event, rail)
+            is_author = more in said_by and town.person(author).id == town.whose(handle).id
+            assert (decision.outcome == "routed") == is_author, decision.why
+            assert decision.outcome == "routed" or not decode_legs(decision.packed.legs)
+            assert town.route(event, rail) == decision  # seen twice, decided alike
 
 
 def test_a_remembered_plan_is_the_plan_made_anew() -> None:

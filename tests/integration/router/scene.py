@@ -10,7 +10,7 @@ from bus.stored import read_range
 from bus.subjects import LOG, ingress, ingress_stream, log
 from schemas.codec import decode_record, encode
 from schemas.content import Text
-from schemas.events import AccountSeen, AnyEvent, ConversationEvent, Message, Receipt
+from schemas.events import AccountSeen, AnyEvent, ConversationEvent, Edit, Message, Reaction, Receipt, Unsend
 from schemas.handles import Handle
 from schemas.ids import (
     OPERATOR,
@@ -22,7 +22,7 @@ from schemas.ids import (
     partition_of,
     person_id,
 )
-from schemas.log import Entry, Record
+from schemas.log import Entry, Record, order_of
 from schemas.markers import MarkerKind
 from tests.integration.conftest import PARTITIONS, RAILS
 
@@ -35,6 +35,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int
     partition: int
     epoch: int
+    rank: int
     entry: Entry
 
 
@@ -70,9 +71,15 @@ class Scene:
     async def entries(self, partition: int | None = None) -> list[Logged]:
         """Every entry of the log in its order."""
         return [
-            Logged(sequence=sequence, partition=record.partition, epoch=record.epoch, entry=entry)
+            Logged(
+                sequence=sequence,
+                partition=record.partition,
+                epoch=record.epoch,
+                rank=order_of(sequence, index),
+                entry=entry,
+            )
             for sequence, record in await self.records(partition)
-            for entry in record.entries
+            for index, entry in enumerate(record.entries)
         ]
 
     async def expect(self, count: int) -> list[Logged]:
@@ -141,6 +148,41 @@ def receipt(actor: Handle, other: Handle, position: int, status: MarkerKind = "r
         actor=actor,
         status=status,
         position=position,
+    )
+
+
+def edit(actor: Handle, target: Logged, body: str, *, event: str = "evt_edit") -> Edit:
+    """An account says a message of the log otherwise."""
+    return Edit(
+        id=EventId(event),
+        conversation=target.entry.conversation,
+        actor=actor,
+        target=target.entry.event_id,
+        rank=target.rank,
+        content=Text(body=body),
+    )
+
+
+def unsend(actor: Handle, target: Logged, *, event: str = "evt_unsend") -> Unsend:
+    """An account takes a message of the log back."""
+    return Unsend(
+        id=EventId(event),
+        conversation=target.entry.conversation,
+        actor=actor,
+        target=target.entry.event_id,
+        rank=target.rank,
+    )
+
+
+def reaction(actor: Handle, target: Logged, emoji: str = "\N{THUMBS UP SIGN}", *, event: str = "evt_re") -> Reaction:
+    """An account reacts to a message of the log."""
+    return Reaction(
+        id=EventId(event),
+        conversation=target.entry.conversation,
+        actor=actor,
+        target=target.entry.event_id,
+        rank=target.rank,
+        emoji=emoji,
     )
 
 

@@ -10,7 +10,7 @@ from schemas.handles import Handle
 from schemas.ids import EventId, partition_of, person_id
 from tests.integration.conftest import PARTITIONS, Connect
 from tests.integration.router.conftest import StartRouter
-from tests.integration.router.scene import ALICE, BOB, CARLA, Scene, between, message, receipt
+from tests.integration.router.scene import ALICE, BOB, CARLA, Scene, between, edit, message, reaction, receipt
 from tests.must import eventually
 
 
@@ -129,3 +129,37 @@ async def test_the_story_of_a_refused_message(connect: Connect, start_router: St
     assert found is not None
     assert [(leg["rail"], leg["status"]) for leg in found["legs"]] == [("whatsapp", "failed")]
     assert found["legs"][0]["why"].startswith("Nobody on the federation has this address")
+
+
+async def test_the_story_tells_what_was_done_to_the_message_later(connect: Connect, start_router: StartRouter) -> None:
+    """Edits, reactions and unsends, in their order, with what became of them on each rail; a refused one says why."""
+    scene = Scene(await connect("admin"))
+    await start_router()
+    await _people(scene)
+    sent = message(ALICE, BOB, 1)
+    await scene.publish("whatsapp", sent)
+    said = (await eventually(lambda: scene.expect(5)))[-1]
+    await scene.publish("whatsapp", edit(ALICE, said, "secret words"))
+    await eventually(lambda: scene.expect(6))
+    await scene.publish("messenger", reaction(BOB, said), edit(BOB, said, "not mine", event="evt_rogue"))
+    await eventually(lambda: scene.expect(8))
+    done = LegResult(event=EventId("evt_edit"), status="posted", origin="whatsapp", lost=("shown as a correction",))
+    await scene.publish("instagram", Results(id=EventId("evt_r1"), results=(done,)))
+    await eventually(lambda: scene.expect(9))
+    found = await trace(scene.conn, sent.id)
+    assert found is not None
+    assert [(change["kind"], change["actor"], change["outcome"]) for change in found["changes"]] == [
+        ("edit", ALICE, "routed"),
+        ("reaction", BOB, "routed"),
+        ("edit", BOB, "refused"),
+    ]
+    edited, reacted, refused = found["changes"]
+    assert {leg["rail"]: leg["status"] for leg in edited["legs"]} == {
+        "whatsapp": "posted",
+        "messenger": "queued",
+        "instagram": "posted",
+    }
+    assert [leg["lost"] for leg in edited["legs"]] == [(), (), ("shown as a correction",)]
+    assert (reacted["emoji"], refused["why"], len(refused["legs"])) == ("\N{THUMBS UP SIGN}", "not_the_author", 1)
+    assert "secret words" not in repr(found)
+    assert await trace(scene.conn, "evt_edit") == found

@@ -3,14 +3,27 @@
 import pytest
 
 from router.core.conversation import apply
-from router.core.route import Decision, entry
+from router.core.decision import Decision, entry
 from schemas.codec import decode_seats, encode
 from schemas.content import Text
 from schemas.errors import Refusal
 from schemas.events import AnyEvent, Block, GroupChanged, GroupFounded, Link, Membership, Message
 from schemas.groups import Group, group_id
 from schemas.ids import OPERATOR, EventId
-from tests.unit.router.town import ALICE, ALICE_MS, ALICE_WA, BOB, BOB_IG, BOB_MS, CARLA, CARLA_IG, Town, acts, receipt
+from tests.unit.router.town import (
+    ALICE,
+    ALICE_MS,
+    ALICE_WA,
+    BOB,
+    BOB_IG,
+    BOB_MS,
+    CARLA,
+    CARLA_IG,
+    Town,
+    about,
+    acts,
+    receipt,
+)
 
 GROUP = group_id("whatsapp", "120363~1")
 FOUNDED = GroupFounded(
@@ -196,3 +209,43 @@ def test_the_fold_of_the_log_is_the_state() -> None:
         assert decision.outcome == "routed"
         folded = apply(folded, entry(decision, event, source=source, raw=encode(event)))
     assert folded == town.conversations[GROUP]
+
+
+def test_reactions_and_edits_in_a_group_go_to_every_rail_of_it(town: Town) -> None:
+    """Any member reacts, the author alone edits; who is not in it any more does neither."""
+    town.route(said(BOB_IG), "instagram")  # the second thing in the log
+    reacted = town.route(about("reaction", CARLA_IG, target="evt_s", number=2, conversation=GROUP), "instagram")
+    assert (reacted.outcome, reacted.position, acts(reacted)) == (
+        "routed",
+        1,
+        {"whatsapp": "react", "messenger": "react"},
+    )
+    assert [seat.person for seat in decode_seats(reacted.packed.seats)] == [CARLA.id]
+    edit = about("edit", BOB_MS, target="evt_s", number=2, conversation=GROUP)
+    assert acts(town.route(edit, "messenger")) == {"whatsapp": "edit", "instagram": "edit"}
+    foreign = about("edit", target="evt_s", number=2, conversation=GROUP)
+    assert town.route(foreign, "whatsapp").why == Refusal.NOT_THE_AUTHOR
+    town.route(membership("leave", actor=BOB_MS), "messenger")
+    assert town.route(edit, "messenger").why == Refusal.NOT_A_MEMBER
+
+
+def test_a_reaction_does_not_reach_an_author_who_blocks(town: Town) -> None:
+    """Others in the group who are apart from somebody are no reason: they hear each other's messages as well."""
+    town.route(said(BOB_IG), "instagram")
+    town.route(Block(id=EventId("evt_b"), actor=BOB_IG, blocked=ALICE.id, on=True), "instagram")
+    on_bobs = about("reaction", target="evt_s", number=2, conversation=GROUP)
+    assert town.route(on_bobs, "whatsapp").why == Refusal.RECIPIENT_UNAVAILABLE
+    by_carla = about("reaction", CARLA_IG, target="evt_s", number=2, conversation=GROUP)
+    assert town.route(by_carla, "instagram").outcome == "routed"
+
+
+def test_in_a_group_that_has_ended_messages_are_only_taken_back(town: Town) -> None:
+    """As nothing more can be said there."""
+    town.route(said(BOB_IG), "instagram")
+    closed = GroupChanged(id=EventId("evt_c"), conversation=GROUP, actor=ALICE_WA, closed=True)
+    town.route(closed, "whatsapp")
+    for kind in ("edit", "vote"):
+        event = about(kind, BOB_IG, target="evt_s", number=2, conversation=GROUP)
+        assert town.route(event, "instagram").why == Refusal.GROUP_ENDED
+    unsend = about("unsend", BOB_IG, target="evt_s", number=2, conversation=GROUP)
+    assert acts(town.route(unsend, "instagram")) == {"whatsapp": "unsend", "messenger": "unsend"}

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from router.core.decision import entry, parked
 from router.core.fanout import Plans
 from router.core.people import Amended
 from router.core.policy import belongs
-from router.core.route import entry, parked
 from schemas.codec import decode_seats, encode
 from schemas.errors import Refusal
 from schemas.events import AnyEvent, Block, LegResult, Link, Message, Results, Unlink

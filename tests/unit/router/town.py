@@ -1,17 +1,21 @@
 """The core's tests: alice on whatsapp and messenger, bob on messenger and instagram, carla on instagram."""
 
+from typing import Any
+
 import msgspec
 
+from router.core.about import Original
+from router.core.decision import Decision, entry
 from router.core.fanout import Plans
 from router.core.people import Amended
-from router.core.route import Decision, route
+from router.core.route import route
 from schemas.capabilities import Capabilities, Level
-from schemas.codec import decode_legs
+from schemas.codec import decode_legs, encode
 from schemas.content import Text
-from schemas.events import AnyEvent, Message, Receipt
+from schemas.events import AnyEvent, Edit, Message, Reaction, Receipt, Target, TargetEvent, Unsend, Vote
 from schemas.handles import Handle
 from schemas.ids import EventId, PersonId, RailName, direct_conversation_id, person_id
-from schemas.log import Conversation, Leg
+from schemas.log import Conversation, Leg, order_of
 from schemas.people import Account, Person
 
 ALICE_WA, ALICE_MS = Handle("whatsapp:+39331000001"), Handle("messenger:alice")
@@ -57,6 +61,8 @@ class Town:
         self.people.amend(people or (ALICE, BOB, CARLA))
         self.plans = Plans(capabilities=EVERYTHING if capabilities is None else capabilities)
         self.conversations: dict[str, Conversation] = {}
+        self.log: dict[int, Original] = {}
+        """What was decided, by rank: each event is a record of its own, 1, 2, 3, ..."""
 
     def route(self, event: AnyEvent, source: str) -> Decision:
         decision = route(
@@ -65,7 +71,10 @@ class Town:
             conversation=self.conversations.get(event.conversation),
             people=self.people,
             plans=self.plans,
+            original=self.log.get(event.rank) if isinstance(event, Target) else None,
         )
+        written = encode(entry(decision, event, source=source, raw=encode(event)))
+        self.log[order_of(len(self.log) + 1, 0)] = msgspec.msgpack.decode(written, type=Original)
         if decision.state is not None:
             self.conversations[event.conversation] = decision.state
         self.people.amend(decision.people)
@@ -108,6 +117,32 @@ def receipt(
         },
         Receipt,
     )
+
+
+def about(
+    kind: str,
+    actor: str = ALICE_WA,
+    *,
+    target: str = "evt_1",
+    number: int = 1,
+    conversation: str = A_AND_B,
+    event: str = "evt_8",
+) -> TargetEvent:
+    """Something that alice does with the message `target`, the number-th thing that was said."""
+    common = {
+        "id": event,
+        "conversation": conversation,
+        "actor": actor,
+        "target": target,
+        "rank": order_of(number, 0),
+    }
+    more: dict[str, dict[str, Any]] = {
+        "edit": {"content": Text(body="hi!")},
+        "unsend": {},
+        "reaction": {"emoji": "\N{THUMBS UP SIGN}"},
+        "vote": {"options": (0,)},
+    }
+    return msgspec.convert({"kind": kind, **common, **more[kind]}, Edit | Unsend | Reaction | Vote)
 
 
 def legs(decision: Decision) -> dict[str, Leg]:
