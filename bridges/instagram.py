@@ -30,7 +30,7 @@ from schemas.ids import RailName
 
 API = "/v23.0"
 
-MB = 1_000_000
+MB = 1024 * 1024
 
 CAPABILITIES = Capabilities(
     rail=RailName("instagram"),
@@ -57,7 +57,7 @@ CAPABILITIES = Capabilities(
     media={
         "image": MediaLimit(mimes=("image/jpeg", "image/png", "image/gif"), max_bytes=8 * MB),
         "video": MediaLimit(
-            mimes=("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm"), max_bytes=25 * MB
+            mimes=("video/mp4", "video/webm", "video/ogg", "video/quicktime", "video/x-msvideo"), max_bytes=25 * MB
         ),
         "audio": MediaLimit(mimes=("audio/aac", "audio/mp4", "audio/wav"), max_bytes=25 * MB),
         "document": MediaLimit(mimes=("application/pdf",), max_bytes=25 * MB),

@@ -31,7 +31,7 @@ from schemas.ids import RailName
 
 API = "/v23.0"
 
-MB = 1_000_000
+MB = 1024 * 1024
 
 CAPABILITIES = Capabilities(
     rail=RailName("messenger"),
@@ -56,11 +56,15 @@ CAPABILITIES = Capabilities(
         "mention": Level.FALLBACK,
     },
     media={
-        "image": MediaLimit(mimes=("image/jpeg", "image/png", "image/gif"), max_bytes=8 * MB),
+        "image": MediaLimit(mimes=("image/jpeg", "image/png", "image/gif", "image/webp"), max_bytes=25 * MB),
         "video": MediaLimit(
-            mimes=("video/mp4", "video/ogg", "video/x-msvideo", "video/quicktime", "video/webm"), max_bytes=25 * MB
+            mimes=("video/mp4", "video/3gpp", "video/webm", "video/ogg", "video/quicktime", "video/x-msvideo"),
+            max_bytes=25 * MB,
         ),
-        "audio": MediaLimit(mimes=("audio/aac", "audio/mp4", "audio/wav"), max_bytes=25 * MB),
+        "audio": MediaLimit(
+            mimes=("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm"),
+            max_bytes=25 * MB,
+        ),
         "document": MediaLimit(mimes=("*/*",), max_bytes=25 * MB),
     },
     album_most=10,

@@ -32,7 +32,7 @@ from schemas.ids import RailName
 
 API = "/v23.0"
 
-MB = 1_000_000
+KB, MB = 1024, 1024 * 1024
 
 CAPABILITIES = Capabilities(
     rail=RailName("whatsapp"),
@@ -63,21 +63,8 @@ CAPABILITIES = Capabilities(
             mimes=("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), max_bytes=16 * MB
         ),
         "voice": MediaLimit(mimes=("audio/ogg",), max_bytes=16 * MB),
-        "document": MediaLimit(
-            mimes=(
-                "text/plain",
-                "application/pdf",
-                "application/msword",
-                "application/vnd.ms-excel",
-                "application/vnd.ms-powerpoint",
-                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-            ),
-            max_bytes=100 * MB,
-            caption_max=1024,
-        ),
-        "sticker": MediaLimit(mimes=("image/webp",), max_bytes=100_000),
+        "document": MediaLimit(mimes=("*/*",), max_bytes=100 * MB, caption_max=1024),
+        "sticker": MediaLimit(mimes=("image/webp",), max_bytes=100 * KB, animated_max_bytes=500 * KB),
     },
     location=Level.FULL,
     contacts=Level.FULL,
@@ -88,7 +75,7 @@ CAPABILITIES = Capabilities(
     edit_within_s=15 * 60,
     unsend=Level.PARTIAL,
     unsend_within_s=2 * 24 * 3600,
-    reaction=Level.FULL,
+    reaction=Level.PARTIAL,
     typing=Level.FULL,
 )
 

@@ -38,6 +38,8 @@ class MediaLimit(msgspec.Struct, frozen=True, kw_only=True):
     mimes: tuple[str, ...]
     """Types taken as this kind."""
     max_bytes: int
+    animated_max_bytes: int = 0
+    """Stickers that move, if they may be larger; 0: as the others."""
     caption_max: int = 0
     """Characters of caption in the same message; 0: a caption is a message of its own."""
 

@@ -246,7 +246,7 @@ class _Fitting:
             if limit is None or not _takes(limit, media.mime):
                 continue
             taken = True
-            if media.size_bytes <= limit.max_bytes:
+            if media.size_bytes <= _most_bytes(limit, media):
                 if kind != media.kind:
                     self.lost.append(phrases.media_as(media.kind, kind))
                 return MediaPiece(media=media, kind=kind)
@@ -302,6 +302,10 @@ class _Fitting:
 
     def _may_join(self, file: MediaPiece | Text) -> bool:
         return isinstance(file, MediaPiece) and (not self._can.album_kinds or file.kind in self._can.album_kinds)
+
+
+def _most_bytes(limit: MediaLimit, media: Media) -> int:
+    return max(limit.max_bytes, limit.animated_max_bytes if media.animated else 0)
 
 
 def _takes(limit: MediaLimit, mime: str) -> bool:
