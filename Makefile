@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e browser bench schemas clean
+.PHONY: help run test check e2e soak browser bench schemas clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: $(VENV)/.test ## run the tests (what .ci/run calls)
 
 e2e: $(VENV)/.test ## the story over real processes, with kill -9
 	@$(BIN)/python -m pytest -m e2e tests/e2e
+
+soak: $(VENV)/.test ## people write while everything is killed: make soak SEED=7 MINUTES=10
+	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5)
 
 browser: $(VENV)/.test ## the web page in a real Chromium (installs it from the system's packages when it is missing)
 	@command -v chromium >/dev/null || { echo "Installing Chromium ..."; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }

@@ -1,0 +1,172 @@
+"""``python -m tests.soak --seed 1 --minutes 2``: people write and read while all is killed, stopped and annoyed.
+
+Prints what was done, what was found, and the seed; ends with 1 when anything is wrong, also when a fault that was
+announced did not happen. The report is kept as JSON when `--report` names a file; the history, when something is wrong.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from tests.checker.history import Finding, History, check
+from tests.e2e.conftest import Federation
+from tests.soak.crowd import Crowd, Person, Phone
+from tests.soak.nemesis import Nemesis
+
+DRAIN_WITHIN_S = 120.0
+LANES = 3
+"""Faults at a time."""
+
+RAILS_OF = (("whatsapp", "messenger"), ("messenger", "instagram"), ("whatsapp", "instagram"), ("instagram",))
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to."""
+
+    seed: int
+    minutes: float
+    date: str
+    machine: str
+    people: int
+    accounts: int
+    accepted: int
+    refused: int
+    unknown: int
+    faults: dict[str, int]
+    drained_s: float | None
+    """From the last fault healed to nothing missing on any phone; None when it never came to that."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def disturbances(self) -> int:
+        """Faults made by us, without what the rails' switches counted."""
+        return sum(count for kind, count in self.faults.items() if kind.startswith(("kill ", "stop ")))
+
+
+async def soak(*, seed: int, minutes: float, size: int, folder: Path) -> tuple[Report, History]:
+    """One run in a fresh folder."""
+    federation = Federation(folder)
+    await federation.start()
+    try:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+            return await _run(federation, http, seed=seed, minutes=minutes, size=size)
+    finally:
+        await federation.stop()
+
+
+async def _run(
+    federation: Federation, http: aiohttp.ClientSession, *, seed: int, minutes: float, size: int
+) -> tuple[Report, History]:
+    crowd = Crowd([await _join(federation, http, number, seed) for number in range(1, size + 1)])
+    nemesis = Nemesis(data=federation.folder / "data", http=http, seed=seed, pause_s=(0.1, 1.0))
+    raging = asyncio.create_task(nemesis.rage(lanes=LANES))
+    await crowd.live(seconds=minutes * 60, pause_s=0.25)
+    raging.cancel()
+    await asyncio.gather(raging, return_exceptions=True)
+    await nemesis.heal()
+    healed_s = time.monotonic()
+    await crowd.read_all()
+    drained_s = await _drained(crowd, healed_s)
+    history = await crowd.history()
+    return _report(crowd, history, nemesis.done, seed=seed, minutes=minutes, drained_s=drained_s), history
+
+
+async def _join(federation: Federation, http: aiohttp.ClientSession, number: int, seed: int) -> Person:
+    name, phones = f"p{number}", []
+    for rail in RAILS_OF[number % len(RAILS_OF)]:
+        address = {"whatsapp": f"+39333{number:07}", "messenger": f"p.{number}", "instagram": f"@p{number}"}[rail]
+        url = federation.rails[rail]
+        async with http.post(f"{url}/client/v1/accounts", json={"address": address, "name": name}) as answer:
+            assert answer.status == 201, await answer.text()
+            token = (await answer.json())["token"]
+        phones.append(Phone(http=http, url=url, handle=f"{rail}:{address}", token=token))
+    for other in phones[1:]:
+        await federation.cli("person", "link", phones[0].handle, other.handle, "--trust")
+    return Person(name, phones, seed=f"{seed}/{name}")
+
+
+async def _drained(crowd: Crowd, healed_s: float) -> float | None:
+    while time.monotonic() - healed_s < DRAIN_WITHIN_S:
+        if not await crowd.missing():
+            return round(time.monotonic() - healed_s, 1)
+        await asyncio.sleep(0.5)
+    return None
+
+
+def _report(
+    crowd: Crowd, history: History, faults: Counter[str], *, seed: int, minutes: float, drained_s: float | None
+) -> Report:
+    outcomes = Counter(sent.outcome for sent in history.sent)
+    return Report(
+        seed=seed,
+        minutes=minutes,
+        date=datetime.now(UTC).date().isoformat(),
+        machine=f"{platform.machine()}, Python {platform.python_version()}",
+        people=len(crowd.people),
+        accounts=sum(len(person.phones) for person in crowd.people),
+        accepted=outcomes["accepted"],
+        refused=outcomes["refused"],
+        unknown=outcomes["unknown"],
+        faults=dict(sorted(faults.items())),
+        drained_s=drained_s,
+        findings=tuple(check(history)),
+    )
+
+
+def troubles(report: Report) -> list[str]:
+    """Why a run is not good, in words; safety first, then liveness, then whether it was a test at all."""
+    found = [f"{one.invariant}: {one.what}: {one.where}: {one.detail}" for one in report.findings]
+    if report.drained_s is None:
+        found.append(f"I10 liveness: not everything was shown {DRAIN_WITHIN_S:g} s after the last fault")
+    found += [
+        f"no fault of the kind {kind!r} happened: this was no test"
+        for kind in ("kill", "stop")
+        if not any(fault.startswith(f"{kind} ") for fault in report.faults)
+    ]
+    if not report.accepted:
+        found.append("nothing was accepted: this was no test")
+    return found
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the workload and the faults")
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--people", type=int, default=6)
+    parser.add_argument("--report", type=Path, help="where to keep the report (JSON)")
+    asked = parser.parse_args()
+    print(f"soak: seed={asked.seed} minutes={asked.minutes:g} people={asked.people}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="trinario-soak-") as folder:
+        report, history = asyncio.run(
+            soak(seed=asked.seed, minutes=asked.minutes, size=asked.people, folder=Path(folder))
+        )
+    print(json.dumps(msgspec.to_builtins(report), indent=1))
+    if asked.report:
+        asked.report.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    wrong = troubles(report)
+    if wrong:
+        kept = Path(tempfile.gettempdir()) / f"trinario-soak-{asked.seed}.history.json"
+        kept.write_bytes(msgspec.json.encode(history))
+        print("\n".join(["", *wrong, f"The history is in {kept}. Again: --seed {asked.seed}"]))
+        return 1
+    print(
+        f"soak: good. {report.accepted} accepted, {report.disturbances} faults, drained in {report.drained_s} s, "
+        f"seed={report.seed}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
