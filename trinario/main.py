@@ -58,6 +58,22 @@ def _running(app: App) -> None:
         "trinario up --port-base 0 --processes --json",
         group=_RUNNING,
     )
+    _command(
+        app,
+        "backup",
+        "backup:backup",
+        "Save everything into a folder, while it runs.",
+        "trinario backup /srv/backups/monday",
+        group=_RUNNING,
+    )
+    _command(
+        app,
+        "restore",
+        "backup:restore",
+        "Make a data folder from a backup.",
+        "trinario restore /srv/backups/monday --data /srv/trinario",
+        group=_RUNNING,
+    )
     nats = _family(app, "nats", "The bus's server.", "trinario nats run", _RUNNING)
     _command(
         nats, "run", "daemons.nats:nats_run", "Run nats-server with the bus's streams and keys.", "trinario nats run"
