@@ -13,6 +13,8 @@ from trinario.main import build
 
 OFFERED = {
     "up",
+    "backup",
+    "restore",
     "nats run",
     "rail run",
     "rail node create",
