@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e soak browser bench schemas clean
+.PHONY: help run test check e2e soak browser bench schemas rails-table clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Trinario needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
@@ -48,6 +48,9 @@ bench: $(VENV)/.test ## routed events a second beside the bare relay; figures in
 
 schemas: $(VENV)/.run ## write JSON Schema and the AsyncAPI document anew
 	@$(BIN)/python -m bus.asyncapi docs/schemas
+
+rails-table: $(VENV)/.test ## write the tables of docs/rails.md anew
+	@$(BIN)/python -m tests.conformance.table
 
 clean: ## remove .venv and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache
