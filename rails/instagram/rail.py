@@ -9,6 +9,7 @@ import secrets
 
 from rails.instagram.routes import ROUTES
 from rails.instagram.wire import InstagramWire
+from rails.kit.abilities import MIB, Abilities, MediaRule
 from rails.kit.model import Why
 from rails.kit.rail import GraphError, Ids, NewAccount, Rail, TextLimit
 
@@ -40,6 +41,22 @@ def _business_address(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:18]
     return f"@{plain or 'shop'}_{secrets.token_hex(4)}"
 
+
+ABILITIES = Abilities(
+    media={
+        "image": MediaRule(mimes=frozenset({"image/jpeg", "image/png", "image/gif"}), max_bytes=8 * MIB),
+        "video": MediaRule(
+            mimes=frozenset({"video/mp4", "video/webm", "video/ogg", "video/quicktime", "video/x-msvideo"}),
+            max_bytes=25 * MIB,
+        ),
+        "audio": MediaRule(mimes=frozenset({"audio/aac", "audio/mp4", "audio/wav"}), max_bytes=25 * MIB),
+        "document": MediaRule(mimes=frozenset({"application/pdf"}), max_bytes=25 * MIB),
+    },
+    aliases={"voice": "audio"},
+    kinds=frozenset({"like_heart"}),
+    album_kinds=frozenset({"image"}),
+    edit_most=5,
+)
 
 RAIL = Rail(
     name="instagram",
@@ -76,7 +93,20 @@ RAIL = Rail(
         Why.UNSUPPORTED: GraphError(http=400, code=100, message="Unsupported request"),
         Why.TOO_MANY: GraphError(http=400, code=613, message="Calls to this API have exceeded the rate limit"),
         Why.SERVER_ERROR: GraphError(http=500, code=2, message="An unexpected error occurred"),
+        Why.TOO_OLD: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.UNSENT: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.MEDIA_TYPE: GraphError(http=400, code=100, subcode=2018047, message="Upload attachment failure"),
+        Why.MEDIA_SIZE: GraphError(
+            http=400, code=100, subcode=2018109, message="Attachment size exceeds allowable limit"
+        ),
+        Why.MEDIA_FETCH: GraphError(
+            http=400, code=100, subcode=2018008, message="Failed to fetch the file from the url"
+        ),
+        Why.MEDIA_UNKNOWN: GraphError(http=400, code=100, subcode=2018074, message="Invalid reusable attachment ID"),
     },
+    abilities=ABILITIES,
     normalise_address=normalise_address,
     routes=ROUTES,
 )

@@ -8,7 +8,9 @@ a message is the same message whichever door it came in by.
 from collections.abc import Callable
 from typing import Any
 
-from rails.kit import accounts, messages, outbox
+from rails.kit import accounts, content, media, messages, outbox
+from rails.kit.content import Details
+from rails.kit.links import MediaLinks
 from rails.kit.model import Account, Failed, Kind, Message, Posted, Received, Refused, Status, Why
 from rails.kit.rail import Rail
 from rails.kit.store import Tx
@@ -17,9 +19,12 @@ from rails.kit.store import Tx
 class Acts:
     """The acts of one rail. `is_listening(account id)`: has it an open socket; asked on the writer's thread."""
 
-    def __init__(self, *, rail: Rail, is_listening: Callable[[str], bool], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, *, rail: Rail, is_listening: Callable[[str], bool], now_ms: Callable[[], int], links: MediaLinks
+    ) -> None:
         self.rail = rail
         self.now_ms = now_ms
+        self.links = links
         self._is_listening = is_listening
 
     def post(
@@ -34,29 +39,41 @@ class Acts:
         rank: int | None = None,
         reply_to: str | None = None,
         opaque: str | None = None,
+        details: Details | None = None,
     ) -> Message:
-        """Say `text`; see `messages.post` for what may be refused."""
+        """Say `text`, or show the content of `details` with `text` as its caption; see `messages.post` for refusals."""
+        shown_files = () if details is None else content.files(details.content)
         message, is_late = messages.post(
             tx,
             self.rail,
             sender=sender,
             recipient=recipient,
-            text=messages.check_text(self.rail, text),
+            text=text if details is not None and details.content is not None else messages.check_text(self.rail, text),
             now_ms=self.now_ms(),
             sent_at_ms=sent_at_ms,
             rank=rank,
             reply_to=reply_to,
             opaque=opaque,
+            details=details,
         )
+        if shown_files:
+            media.show(tx, shown_files, arrival=message.arrival)
         reply_author = None
         if reply_to is not None and (replied := messages.by_native_id(tx, reply_to)) is not None:
             reply_author = sender if replied.sender_id == sender.id else recipient
         event = Posted(
-            message=message, sender=sender, recipient=recipient, by_partner=by_partner, reply_author=reply_author
+            message=message,
+            sender=sender,
+            recipient=recipient,
+            by_partner=by_partner,
+            reply_author=reply_author,
+            urls=self.urls(message) if shown_files else {},
         )
         outbox.announce_posted(tx, self.rail, event)
-        tx.push(sender.id, {"type": "message", "message": shown(message, sender, recipient, viewer_id=sender.id)})
-        tx.push(recipient.id, {"type": "message", "message": shown(message, sender, recipient, viewer_id=recipient.id)})
+        has_markup = self.rail.abilities.has_markup
+        for viewer in (sender, recipient):
+            told = shown(message, sender, recipient, viewer_id=viewer.id, has_markup=has_markup)
+            tx.push(viewer.id, {"type": "message", "message": told})
         if is_late:
             self._push_order(tx, message)
         if self.rail.shows_delivered and recipient.kind is Kind.PERSON and self._is_listening(recipient.id):
@@ -155,10 +172,19 @@ class Acts:
             value = {"blocker": blocker.id, "blocked": blocked.id, "on": on}
             outbox.announce_extension(tx, self.rail, field="blocks", value=value, at_ms=self.now_ms())
 
-    def typing(self, tx: Tx, *, by: Account, to: Account, on: bool) -> None:
-        """Shown to who has an open socket, never stored."""
+    def typing(self, tx: Tx, *, by: Account, to: Account, on: bool, by_partner: bool) -> None:
+        """Shown to who has an open socket, and told to the partner while it is there; never kept for later."""
+        if accounts.is_blocked(tx, blocker_id=to.id, blocked_id=by.id):
+            return
         thread_id = messages.direct_thread_id(by.id, to.id)
         tx.push(to.id, {"type": "typing", "thread": thread_id, "by": by.handle, "on": on})
+        if not by_partner and (by.federated or to.federated) and not outbox.partner_is_away(tx):
+            value = {"node": by.id, "peer": to.id, "on": on}
+            outbox.announce_extension(tx, self.rail, field="typing", value=value, at_ms=self.now_ms())
+
+    def urls(self, message: Message) -> dict[str, str]:
+        """Where the message's files can be fetched, by media id."""
+        return media.urls(message.details, self.links.url)
 
     def announce_account(self, tx: Tx, account: Account) -> None:
         """The partner hears of a new or changed account."""
@@ -203,10 +229,11 @@ def _in_thread(tx: Tx, native_id: str | None, thread_id: str) -> Message | None:
     return message
 
 
-def shown(message: Message, sender: Account, recipient: Account, *, viewer_id: str) -> dict[str, Any]:
+def shown(message: Message, sender: Account, recipient: Account, *, viewer_id: str, has_markup: bool) -> dict[str, Any]:
     """`MESSAGE` of docs/rail-api.md, as the viewer sees it."""
     is_mine = message.sender_id == viewer_id
     error = None
+    handles = {sender.id: sender.handle, recipient.id: recipient.handle}
     if message.status is Status.FAILED:
         error = {"code": message.error_code, "message": message.error_message}
     return {
@@ -222,8 +249,6 @@ def shown(message: Message, sender: Account, recipient: Account, *, viewer_id: s
         "read": message.status is Status.READ if is_mine else message.read_at_ms is not None,
         "status": message.status.name.lower(),
         "error": error,
-        "edited": False,
-        "unsent": False,
-        "reactions": {},
         "reply_to": message.reply_to,
+        **content.members(message.details, message.text, handles, has_markup=has_markup),
     }

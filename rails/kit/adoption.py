@@ -4,7 +4,7 @@ Asked for by the federation partner when it learns that two accounts are one per
 asking twice is harmless, since the ghost is gone after the first time.
 """
 
-from rails.kit import accounts, messages
+from rails.kit import accounts, content, messages
 from rails.kit.model import Account, Kind, Refused, Why
 from rails.kit.store import Tx
 
@@ -33,6 +33,7 @@ def adopt(tx: Tx, *, ghost: Account, account: Account) -> None:
     tx.run("INSERT OR REPLACE INTO aliases (handle, account_id) VALUES (?, ?)", ghost.handle, account.id)
     tx.run("UPDATE aliases SET account_id = ? WHERE account_id = ?", account.id, ghost.id)
     tx.run("DELETE FROM aliases WHERE handle = ?", account.handle)
+    tx.run("UPDATE media SET owner_id = ? WHERE owner_id = ?", account.id, ghost.id)
     tx.run("UPDATE OR IGNORE post_keys SET node_id = ? WHERE node_id = ?", account.id, ghost.id)
     tx.run("UPDATE OR IGNORE blocks SET blocker_id = ? WHERE blocker_id = ?", account.id, ghost.id)
     tx.run("UPDATE OR IGNORE blocks SET blocked_id = ? WHERE blocked_id = ?", account.id, ghost.id)
@@ -54,6 +55,7 @@ def _move_thread(tx: Tx, *, old_thread: str, peer_id: str, ghost_id: str, accoun
         old_thread,
         new_thread,
     )
+    _move_details(tx, old_thread=old_thread, ghost_id=ghost_id, account_id=account_id)
     tx.run(
         "UPDATE messages SET thread_id = ?, sender_id = iif(sender_id = ?, ?, sender_id),"
         " recipient_id = iif(recipient_id = ?, ?, recipient_id) WHERE thread_id = ?",
@@ -68,6 +70,14 @@ def _move_thread(tx: Tx, *, old_thread: str, peer_id: str, ghost_id: str, accoun
         tx.push(member, {"type": "order", "thread": new_thread})
     tx.run("DELETE FROM thread_members WHERE thread_id = ?", old_thread)
     tx.run("DELETE FROM threads WHERE id = ?", old_thread)
+
+
+def _move_details(tx: Tx, *, old_thread: str, ghost_id: str, account_id: str) -> None:
+    """Reactions and votes that name the ghost name the account."""
+    touched = tx.all("SELECT arrival, details FROM messages WHERE thread_id = ? AND details IS NOT NULL", old_thread)
+    for arrival, details in touched:
+        moved = content.renamed(content.unpack(details), old=ghost_id, new=account_id)
+        tx.run("UPDATE messages SET details = ? WHERE arrival = ?", content.pack(moved), arrival)
 
 
 def asked(tx: Tx, *, ghost_id: str, account_id: str) -> None:

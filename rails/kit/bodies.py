@@ -14,7 +14,27 @@ from rails.kit.model import Refused, Why
 
 BODY_BYTES = 1024 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
-MAY_BE_STRINGS = ("recipient", "message", "payload", "batch", "text", "context", "reply_to", "federation")
+MAY_BE_STRINGS = (
+    "recipient",
+    "message",
+    "payload",
+    "batch",
+    "text",
+    "context",
+    "reply_to",
+    "federation",
+    "attachment",
+    "attachments",
+    "image",
+    "video",
+    "audio",
+    "document",
+    "sticker",
+    "location",
+    "contacts",
+    "reaction",
+    "block_users",
+)
 """Members that some clients send as a JSON string."""
 
 
@@ -102,6 +122,22 @@ def text_member(members: Mapping[str, Any], name: str, *, required: bool = True,
 def needed(members: Mapping[str, Any], name: str, *, longest: int = 4096) -> str:
     """A text that has to be there."""
     return text_member(members, name, longest=longest) or ""
+
+
+def object_member(members: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object that has to be there."""
+    value = members.get(name)
+    if not isinstance(value, dict):
+        raise Refused(Why.BAD_REQUEST, f"{name}: expected an object")
+    return value
+
+
+def list_member(members: Mapping[str, Any], name: str) -> list[Any]:
+    """A list that has to be there and has something in it."""
+    value = members.get(name)
+    if not isinstance(value, list) or not value:
+        raise Refused(Why.BAD_REQUEST, f"{name}: expected a list that is not empty")
+    return value
 
 
 def integer_member(members: Mapping[str, Any], name: str) -> int | None:

@@ -1,18 +1,21 @@
 """The Client API: JSON for people's apps, under ``/client/v1/``; ``/client/openapi.json`` comes from these structs."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 import msgspec
 from aiohttp import web
 
-from rails.kit import accounts, messages
+from rails.kit import accounts, messages, sending
 from rails.kit.acts import Acts, shown
 from rails.kit.bodies import read_limited
+from rails.kit.content import Details
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Kind, Message, Refused, Status, Why
 from rails.kit.outbox import ascii_json
+from rails.kit.sending import Sent
 from rails.kit.store import Store, Tx
 from rails.kit.webhooks import ask_resolver
 
@@ -31,17 +34,29 @@ HTTP_STATUS = {
     Why.TOO_LARGE: 413,
     Why.BUSY: 503,
     Why.SELF: 400,
-    Why.UNSUPPORTED: 404,
+    Why.UNSUPPORTED: 400,
+    Why.TOO_OLD: 409,
+    Why.TOO_MANY_EDITS: 409,
+    Why.NOT_AUTHOR: 403,
+    Why.UNSENT: 409,
+    Why.MEDIA_TYPE: 415,
+    Why.MEDIA_SIZE: 413,
+    Why.MEDIA_FETCH: 400,
+    Why.MEDIA_UNKNOWN: 404,
     Why.TOO_MANY: 429,
     Why.SERVER_ERROR: 500,
 }
 SAME_WORD = {
     Why.SELF: Why.BAD_REQUEST,
-    Why.UNSUPPORTED: Why.NOT_FOUND,
+    Why.MEDIA_TYPE: Why.UNSUPPORTED,
+    Why.MEDIA_SIZE: Why.TOO_LARGE,
+    Why.MEDIA_FETCH: Why.BAD_REQUEST,
+    Why.MEDIA_UNKNOWN: Why.NOT_FOUND,
     Why.TOO_MANY: Why.BUSY,
     Why.SERVER_ERROR: Why.BUSY,
 }
 LISTING_LENGTH = 1000
+_PLACE = re.compile(r"(-?[0-9]{1,18})(?::([0-9]{1,18}))?")
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +68,18 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Write to a handle, an address of this rail or a thread. The same `client_key` makes one message only."""
+    """Write to a handle, an address of this rail or a thread. The same `client_key` makes one message only.
+
+    `content` instead of `text`: anything else. `markup` false: shown literally.
+    """
 
     to: str
-    text: str
+    text: str | None = None
+    content: Sent | None = None
     reply_to: str | None = None
+    forwarded: Literal[0, 1, 2] = 0
+    markup: bool = True
+    preview: bool = False
     client_key: str | None = None
 
 
@@ -109,22 +131,10 @@ class ClientApi:
             ("POST", f"{at}/blocks", self._block),
             ("DELETE", f"{at}/blocks", self._block),
         ]
-        return [web.route(method, path, self._guarded(handler)) for method, path, handler in table]
-
-    def _guarded(
-        self, handler: Callable[[web.Request], Awaitable[web.Response]]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def guarded(request: web.Request) -> web.Response:
-            self._metrics.add("requests", "client")
-            try:
-                return await handler(request)
-            except Refused as no:
-                return refusal(no)
-
-        return guarded
+        return [web.route(method, path, guarded(handler, self._metrics)) for method, path, handler in table]
 
     async def _register(self, request: web.Request) -> web.Response:
-        asked = await _body(request, Registration)
+        asked = await body_of(request, Registration)
         name = accounts.checked_name(asked.name)
 
         def register(tx: Tx) -> dict[str, Any]:
@@ -141,11 +151,11 @@ class ClientApi:
             token = accounts.open_session(tx, account.id, self._acts.now_ms())
             return {"account": account.public(), "token": token}
 
-        return _json(await self._store.write(register), status=201)
+        return json_answer(await self._store.write(register), status=201)
 
     async def _own_account(self, request: web.Request) -> web.Response:
         token = token_of(request)
-        return _json((await self._store.read(lambda tx: accounts.session_account(tx, token))).public())
+        return json_answer((await self._store.read(lambda tx: accounts.session_account(tx, token))).public())
 
     async def _open_session(self, request: web.Request) -> web.Response:
         token = token_of(request)
@@ -153,7 +163,7 @@ class ClientApi:
         def open_one(tx: Tx) -> str:
             return accounts.open_session(tx, accounts.session_account(tx, token).id, self._acts.now_ms())
 
-        return _json({"token": await self._store.write(open_one)}, status=201)
+        return json_answer({"token": await self._store.write(open_one)}, status=201)
 
     async def _close_session(self, request: web.Request) -> web.Response:
         token = token_of(request)
@@ -167,8 +177,8 @@ class ClientApi:
 
     async def _send(self, request: web.Request) -> web.Response:
         token = token_of(request)
-        asked = await _body(request, NewMessage)
-        messages.check_text(self._acts.rail, asked.text)
+        asked = await body_of(request, NewMessage)
+        self._check(asked)
         if asked.client_key is not None and not 0 < len(asked.client_key) <= 200:
             raise Refused(Why.BAD_REQUEST, "client_key: expected 1 to 200 characters")
 
@@ -179,7 +189,10 @@ class ClientApi:
                 if before is not None:
                     return before, False
             recipient = self._addressee(tx, sender, asked.to, resolved, unknown=Why.UNKNOWN_RECIPIENT)
-            message = self._acts.post(tx, sender=sender, recipient=recipient, text=asked.text, reply_to=asked.reply_to)
+            text, details = self._said(tx, sender, asked)
+            message = self._acts.post(
+                tx, sender=sender, recipient=recipient, text=text, reply_to=asked.reply_to, details=details
+            )
             if asked.client_key is not None:
                 messages.remember_key(
                     tx,
@@ -194,7 +207,26 @@ class ClientApi:
         message, is_new = await self._asking_partner(token, send, self._store.write)
         self._metrics.add("messages", "client", 1 if is_new else 0)
         answer = {"native_id": message.native_id, "thread": message.thread_id, "sent_at_ms": message.sent_at_ms}
-        return _json(answer, status=201 if is_new else 200)
+        return json_answer(answer, status=201 if is_new else 200)
+
+    def _check(self, asked: NewMessage) -> None:
+        if asked.content is None:
+            messages.check_text(self._acts.rail, asked.text)
+        elif asked.text is not None:
+            raise Refused(Why.BAD_REQUEST, "Expected text or content; words beside a file are its caption")
+        if asked.forwarded and not self._acts.rail.abilities.has_markup:
+            raise Refused(Why.UNSUPPORTED, f"{self._acts.rail.title} does not mark messages as forwarded")
+
+    def _said(self, tx: Tx, sender: Account, asked: NewMessage) -> tuple[str, Details | None]:
+        """The text or caption, and what else there is to the message; None for a plain text."""
+        text, content = asked.text or "", None
+        if asked.content is not None:
+            text, content = sending.compose(tx, self._acts.rail, sender=sender, sent=asked.content, by_partner=False)
+        elif asked.markup and not asked.preview and not asked.forwarded:
+            return text, None
+        has_markup = self._acts.rail.abilities.has_markup
+        plain, preview = has_markup and not asked.markup, has_markup and asked.preview
+        return text, Details(content=content, forwarded=asked.forwarded, plain=plain, preview=preview)
 
     async def _threads(self, request: web.Request) -> web.Response:
         token = token_of(request)
@@ -203,12 +235,13 @@ class ClientApi:
             {"thread": thread, "with": [handle], "name": name, "unread": unread, "last_at_ms": at_ms}
             for thread, handle, name, unread, at_ms in found
         ]
-        return _json({"threads": threads})
+        return json_answer({"threads": threads})
 
     async def _list(self, request: web.Request) -> web.Response:
         token = token_of(request)
         query = request.query
         after, limit = _number(query.get("after"), "after"), _number(query.get("limit"), "limit")
+        before = _place(query)
         unread = query.get("unread", "0") not in {"0", "false", ""}
         length = LISTING_LENGTH if limit is None else max(1, min(limit, LISTING_LENGTH))
 
@@ -219,7 +252,7 @@ class ClientApi:
                 other = self._addressee(tx, me, query["with"], resolved, unknown=Why.NOT_FOUND)
                 thread_id = messages.direct_thread_id(me.id, other.id)
             found = messages.listing(
-                tx, account_id=me.id, thread_id=thread_id, unread=unread, after=after, limit=length
+                tx, account_id=me.id, thread_id=thread_id, unread=unread, after=after, limit=length, before=before
             )
             ids = {ident for message in found for ident in (message.sender_id, message.recipient_id)}
             return me, found, {ident: accounts.required(tx, ident) for ident in ids}
@@ -230,14 +263,26 @@ class ClientApi:
             if got:
                 await self._store.write(lambda tx: self._acts.deliver_these(tx, reader=me, native_ids=got))
         listed = [
-            shown(message, people[message.sender_id], people[message.recipient_id], viewer_id=me.id)
+            shown(
+                message,
+                people[message.sender_id],
+                people[message.recipient_id],
+                viewer_id=me.id,
+                has_markup=self._acts.rail.abilities.has_markup,
+            )
             for message in found
         ]
-        return _json({"messages": listed, "next": max((message.arrival for message in found), default=after)})
+        return json_answer(
+            {
+                "messages": listed,
+                "next": max((message.arrival for message in found), default=after),
+                "previous": _previous(found, length),
+            }
+        )
 
     async def _read(self, request: web.Request) -> web.Response:
         token = token_of(request)
-        asked = await _body(request, ReadMark)
+        asked = await body_of(request, ReadMark)
         address = asked.with_ or asked.thread
         if not address:
             raise Refused(Why.BAD_REQUEST, 'Expected "with": a handle, or "thread": a thread id')
@@ -247,11 +292,11 @@ class ClientApi:
             other = self._addressee(tx, me, address, resolved, unknown=Why.NOT_FOUND)
             return self._acts.read(tx, reader=me, author=other, up_to=asked.up_to)
 
-        return _json({"read": await self._asking_partner(token, read, self._store.write)})
+        return json_answer({"read": await self._asking_partner(token, read, self._store.write)})
 
     async def _block(self, request: web.Request) -> web.Response:
         token = token_of(request)
-        asked = await _body(request, Block)
+        asked = await body_of(request, Block)
 
         def block(tx: Tx, resolved: str | None) -> None:
             me = accounts.session_account(tx, token)
@@ -321,6 +366,21 @@ class ClientApi:
         )
 
 
+def guarded(
+    handler: Callable[[web.Request], Awaitable[web.Response]], metrics: Metrics
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler, counted, with its refusals answered."""
+
+    async def answer(request: web.Request) -> web.Response:
+        metrics.add("requests", "client")
+        try:
+            return await handler(request)
+        except Refused as no:
+            return refusal(no)
+
+    return answer
+
+
 def token_of(request: web.Request) -> str:
     """The session token, as Bearer or ``?token=``."""
     header = request.headers.get("Authorization", "")
@@ -333,10 +393,11 @@ def token_of(request: web.Request) -> str:
 def refusal(no: Refused) -> web.Response:
     """The Client API's error body."""
     code = SAME_WORD.get(no.why, no.why).value
-    return _json({"error": {"code": code, "message": no.text}}, status=HTTP_STATUS[no.why])
+    return json_answer({"error": {"code": code, "message": no.text}}, status=HTTP_STATUS[no.why])
 
 
-async def _body(request: web.Request, kind: type[T]) -> T:
+async def body_of(request: web.Request, kind: type[T]) -> T:
+    """The JSON body as that struct, or `bad_request`."""
     raw = await read_limited(request)
     try:
         return msgspec.json.decode(raw, type=kind)
@@ -354,5 +415,27 @@ def _number(text: str | None, name: str) -> int | None:
     return int(text)
 
 
-def _json(value: object, *, status: int = 200) -> web.Response:
+def _place(query: Mapping[str, str]) -> tuple[int, int] | None:
+    """Where a page ends: ``before`` is a rank, or the rank and arrival that the page after it named."""
+    text = query.get("before")
+    if text is None:
+        return None
+    if not (query.get("with") or query.get("thread")) or "after" in query:
+        raise Refused(Why.BAD_REQUEST, "before: pages back in one thread; name it, and leave after out")
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise Refused(Why.BAD_REQUEST, 'before: expected a rank, or "previous" of another page')
+    return int(match[1]), int(match[2] or -1)
+
+
+def _previous(found: list[Message], length: int) -> str | None:
+    """What to ask `before` with for the page before this one; None when there is none."""
+    if len(found) < length:
+        return None
+    first = min(found, key=lambda message: (message.rank, message.arrival))
+    return f"{first.rank}:{first.arrival}"
+
+
+def json_answer(value: object, *, status: int = 200) -> web.Response:
+    """An answer in JSON."""
     return web.Response(status=status, body=ascii_json(value).encode("ascii"), content_type="application/json")

@@ -17,9 +17,11 @@ from rails.kit import bodies, messages
 from rails.kit.acts import Acts
 from rails.kit.client_api import ClientApi
 from rails.kit.client_api import refusal as client_refusal
+from rails.kit.content_api import ContentApi
 from rails.kit.faults import FaultPlan, Faults
 from rails.kit.graph import GraphApi
 from rails.kit.hub import Hub
+from rails.kit.links import MediaLinks
 from rails.kit.metrics import Metrics
 from rails.kit.model import Refused, Why
 from rails.kit.openapi import document
@@ -109,7 +111,9 @@ class RailServer:
         settings = self._settings
         async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as http:
             writing = tasks.create_task(store.run())
-            app, webhooks = build(rail=self.rail, settings=settings, store=store, hub=hub, http=http)
+            app, webhooks = build(
+                rail=self.rail, settings=settings, store=store, hub=hub, http=http, origin=lambda: self.url
+            )
             built.append(webhooks)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_WITHIN_S)
             await runner.setup()
@@ -138,15 +142,26 @@ def _own_url(site: web.TCPSite, settings: RailSettings) -> str:
 
 async def _clean(store: Store) -> None:
     while True:
-        await store.write(lambda tx: messages.forget_old_keys(tx, time.time_ns() // 1_000_000))
+        await store.write(lambda tx: messages.forget_old_keys(tx, _now_ms()))
         await asyncio.sleep(CLEANING_EVERY_S)
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def build(
-    *, rail: Rail, settings: RailSettings, store: Store, hub: Hub, http: aiohttp.ClientSession
+    *,
+    rail: Rail,
+    settings: RailSettings,
+    store: Store,
+    hub: Hub,
+    http: aiohttp.ClientSession,
+    origin: Callable[[], str],
 ) -> tuple[web.Application, Webhooks]:
-    """The rail's HTTP application on an open store, and its webhook couriers (to be run)."""
-    acts = Acts(rail=rail, is_listening=hub.is_listening, now_ms=lambda: time.time_ns() // 1_000_000)
+    """The rail's HTTP application on an open store, and its webhook couriers (to be run). `origin`: its own address."""
+    links = MediaLinks(secret=settings.partner_secret, origin=origin, now_ms=_now_ms)
+    acts = Acts(rail=rail, is_listening=hub.is_listening, now_ms=_now_ms, links=links)
     faults = Faults()
     metrics = Metrics(rail=rail.name)
     secret = settings.partner_secret
@@ -161,6 +176,7 @@ def build(
         partner_secret=secret,
     )
     client = ClientApi(store=store, acts=acts, http=http, metrics=metrics, partner_secret=secret)
+    content = ContentApi(store=store, acts=acts, metrics=metrics)
     sockets = WebSockets(store=store, acts=acts, hub=hub)
     operator = _Operator(store=store, hub=hub, faults=faults, metrics=metrics, token=settings.partner_token)
     described = ascii_json(document(rail)).encode("ascii")
@@ -170,6 +186,7 @@ def build(
 
     app = web.Application(client_max_size=bodies.BATCH_BYTES, middlewares=[_no_500])
     app.add_routes(client.routes())
+    app.add_routes(content.routes())
     app.add_routes(operator.routes())
     app.router.add_get("/client/v1/ws", sockets.handle)
     app.router.add_get("/client/openapi.json", openapi)

@@ -9,11 +9,12 @@ from typing import Any, assert_never
 
 import msgspec
 
-from rails.kit import accounts, messages
+from rails.kit import accounts, messages, reactions, sending
 from rails.kit.acts import Acts
-from rails.kit.bodies import integer_member
+from rails.kit.bodies import flag_member, integer_member
+from rails.kit.content import Details
 from rails.kit.model import Account, Message, Refused, Why
-from rails.kit.rail import Json, MarkRead, PostText, Rail, Typing
+from rails.kit.rail import Json, MarkRead, PostText, Rail, React, Typing
 from rails.kit.store import Tx
 
 OPAQUE_LENGTH = 2000
@@ -57,7 +58,9 @@ def messages_edge(edge: EdgeCall) -> Json:
             _mark_read(edge, act)
         case Typing():
             to = find_recipient(edge, act.peer)
-            edge.acts.typing(edge.tx, by=edge.node, to=to, on=act.on)
+            edge.acts.typing(edge.tx, by=edge.node, to=to, on=act.on, by_partner=edge.by_partner)
+        case React():
+            return _react(edge, act)
         case _:
             assert_never(act)
     return edge.rail.wire.done_answer(act)
@@ -65,6 +68,14 @@ def messages_edge(edge: EdgeCall) -> Json:
 
 def _post_text(edge: EdgeCall, act: PostText) -> Json:
     recipient = find_recipient(edge, act.to)
+    message = post_once(edge, act, recipient)
+    answer = edge.rail.wire.posted_answer(act, recipient, message.native_id)
+    # The partner is also told the rail's time of the message, which watermarks speak of.
+    return {**answer, "federation": {"at_ms": message.at_ms}} if edge.by_partner else answer
+
+
+def post_once(edge: EdgeCall, act: PostText, recipient: Account) -> Message:
+    """Post it, or find what the call's idempotency key has posted before."""
     federation = edge.call.body.get("federation") or {}
     if not isinstance(federation, dict):
         raise Refused(Why.BAD_REQUEST, 'federation: expected an object {"order", "sent_at_ms"}')
@@ -79,12 +90,14 @@ def _post_text(edge: EdgeCall, act: PostText) -> Json:
             raise Refused(Why.BAD_REQUEST, f"Idempotency-Key: expected 1 to {KEY_LENGTH} characters")
         before = messages.posted_with_key(edge.tx, node_id=edge.node.id, realm="partner", key=key)
         if before is not None:
-            return _posted_answer(edge, act, recipient, before)
+            return before
+    text, details = _said(edge, act, federation if edge.by_partner else {})
     message = edge.acts.post(
         edge.tx,
         sender=edge.node,
         recipient=recipient,
-        text=act.text,
+        text=text,
+        details=details,
         by_partner=edge.by_partner,
         sent_at_ms=sent_at_ms,
         rank=integer_member(federation, "order") if edge.by_partner else None,
@@ -100,13 +113,37 @@ def _post_text(edge: EdgeCall, act: PostText) -> Json:
             native_id=message.native_id,
             now_ms=edge.acts.now_ms(),
         )
-    return _posted_answer(edge, act, recipient, message)
+    return message
 
 
-def _posted_answer(edge: EdgeCall, act: PostText, recipient: Account, message: Message) -> Json:
-    """The platform's answer; the partner is also told the rail's time of the message, which watermarks speak of."""
-    answer = edge.rail.wire.posted_answer(act, recipient, message.native_id)
-    return {**answer, "federation": {"at_ms": message.at_ms}} if edge.by_partner else answer
+def _said(edge: EdgeCall, act: PostText, federation: Mapping[str, Any]) -> tuple[str, Details | None]:
+    """The text (or caption) and whatever else there is to it; None for a plain text."""
+    if act.content is None and not act.preview and not ("forwarded" in federation or "plain" in federation):
+        return act.text, None
+    has_markup = edge.rail.abilities.has_markup
+    forwarded = integer_member(federation, "forwarded") or 0
+    if not 0 <= forwarded <= 2:
+        raise Refused(Why.BAD_REQUEST, "federation.forwarded: expected 0, 1 or 2")
+    text, content = act.text, None
+    if act.content is not None:
+        text, content = sending.compose(
+            edge.tx, edge.rail, sender=edge.node, sent=act.content, by_partner=edge.by_partner
+        )
+    details = Details(
+        content=content,
+        forwarded=forwarded if has_markup else 0,
+        plain=flag_member(federation, "plain", default=False) and has_markup,
+        preview=act.preview,
+    )
+    return text, details
+
+
+def _react(edge: EdgeCall, act: React) -> Json:
+    recipient = find_recipient(edge, act.to)
+    _, event_id = reactions.react(
+        edge.tx, edge.acts, by=edge.node, native_id=act.native_id, emoji=act.emoji, by_partner=edge.by_partner
+    )
+    return edge.rail.wire.reacted_answer(act, recipient, event_id)
 
 
 def _mark_read(edge: EdgeCall, act: MarkRead) -> None:
@@ -119,7 +156,7 @@ def _mark_read(edge: EdgeCall, act: MarkRead) -> None:
         author = find_recipient(edge, act.peer or "")
     edge.acts.read(edge.tx, reader=edge.node, author=author, up_to=act.native_id, by_partner=edge.by_partner)
     if act.typing:
-        edge.acts.typing(edge.tx, by=edge.node, to=author, on=True)
+        edge.acts.typing(edge.tx, by=edge.node, to=author, on=True, by_partner=edge.by_partner)
 
 
 def find_recipient(edge: EdgeCall, to: str) -> Account:

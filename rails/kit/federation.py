@@ -7,28 +7,18 @@ there too; this module has their part within the transaction.
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from rails.kit import accounts, adoption, messages
+from rails.kit import accounts, adoption, changes, messages
 from rails.kit.acts import Acts
+from rails.kit.asked import Asked, node_of, peer_of
 from rails.kit.bodies import flag_member, integer_member, needed, text_member
 from rails.kit.edges import Call
-from rails.kit.model import Account, Kind, Refused, Why
+from rails.kit.model import Kind, Refused, Why
 from rails.kit.outbox import PARTNER
 from rails.kit.rail import Json
 from rails.kit.store import Tx
 
 PAGE_LENGTH = 1000
 BATCH_LENGTH = 200
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of the partner within a transaction; `rest` is the path behind ``federation``."""
-
-    tx: Tx
-    acts: Acts
-    call: Call
-    rest: tuple[str, ...]
 
 
 def answer(tx: Tx, acts: Acts, call: Call) -> Json:
@@ -111,19 +101,11 @@ def _ghosts(asked: Asked) -> Json:
     ).public()
 
 
-def _node(asked: Asked) -> Account:
-    return accounts.required(asked.tx, asked.acts.rail.node_of(asked.rest[0]))
-
-
-def _peer(asked: Asked) -> Account:
-    return accounts.required(asked.tx, needed(asked.call.body, "peer", longest=200))
-
-
 def _read(asked: Asked) -> Json:
     read = asked.acts.read(
         asked.tx,
-        reader=_node(asked),
-        author=_peer(asked),
+        reader=node_of(asked),
+        author=peer_of(asked),
         up_to=text_member(asked.call.body, "up_to", required=False),
         shown_to_author=not flag_member(asked.call.body, "private", default=False),
         by_partner=True,
@@ -133,7 +115,7 @@ def _read(asked: Asked) -> Json:
 
 def _delivered(asked: Asked) -> Json:
     up_to = text_member(asked.call.body, "up_to", required=False)
-    asked.acts.deliver(asked.tx, reader=_node(asked), author=_peer(asked), up_to=up_to, by_partner=True)
+    asked.acts.deliver(asked.tx, reader=node_of(asked), author=peer_of(asked), up_to=up_to, by_partner=True)
     return {"success": True}
 
 
@@ -193,6 +175,7 @@ _BY_NAME: dict[tuple[str, str, int], Callable[[Asked], Json]] = {
 _BY_NODE: dict[tuple[str, str], Callable[[Asked], Json]] = {
     ("POST", "read"): _read,
     ("POST", "delivered"): _delivered,
+    **changes.BY_NODE,
 }
 
 

@@ -211,7 +211,11 @@ class GraphApi:
         if is_ours and no.why is Why.NOT_FOUND:
             error = msgspec.structs.replace(error, http=404)
         self._metrics.add("refusals", no.why.value)
-        return error.http, self._rail.wire.error_body(error, no.text, "A" + secrets.token_urlsafe(16))
+        body = self._rail.wire.error_body(error, no.text, "A" + secrets.token_urlsafe(16))
+        if is_ours:
+            told = body["error"]
+            told["error_data"] = {**told.get("error_data", {}), "federation_code": no.why.value}
+        return error.http, body
 
 
 def _part_call(outer: Call, part: dict[str, Any], *, path: object, body: object) -> Call:

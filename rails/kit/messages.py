@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Iterable
 
 from rails.kit import accounts
+from rails.kit.content import Details, pack, unpack
 from rails.kit.model import Account, Message, Refused, Status, Why
 from rails.kit.rail import Rail
 from rails.kit.store import Tx
 
 _COLUMNS = (
     "arrival, native_id, thread_id, sender_id, recipient_id, text, at_ms, sent_at_ms, rank, status, read_at_ms,"
-    " error_code, error_message, reply_to, opaque"
+    " error_code, error_message, reply_to, opaque, details"
 )
 KEY_KEPT_MS = 40 * 24 * 3600 * 1000
 """How long a key for idempotent posts is kept: the promise is 30 days."""
@@ -24,6 +25,8 @@ KEY_KEPT_MS = 40 * 24 * 3600 * 1000
 def _message(row: tuple[object, ...]) -> Message:
     fields: dict[str, object] = dict(zip(Message.__struct_fields__, row, strict=True))
     fields["status"] = Status(int(str(fields["status"])))
+    if fields["details"] is not None:
+        fields["details"] = unpack(str(fields["details"]))
     return Message(**fields)  # type: ignore[arg-type] # the columns have the fields' types by the schema
 
 
@@ -84,6 +87,7 @@ def post(
     rank: int | None = None,
     reply_to: str | None = None,
     opaque: str | None = None,
+    details: Details | None = None,
 ) -> tuple[Message, bool]:
     """Put a checked text into the two accounts' thread; and whether it belongs above one that is shown there already.
 
@@ -107,8 +111,8 @@ def post(
     native_id = rail.ids.message()
     row = tx.one(
         "INSERT INTO messages (native_id, thread_id, sender_id, recipient_id, text, at_ms, sent_at_ms, rank,"
-        " reply_to, opaque)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
+        " reply_to, opaque, details)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {_COLUMNS}",
         native_id,
         thread_id,
         sender.id,
@@ -119,6 +123,7 @@ def post(
         placed,
         reply_to,
         opaque,
+        None if details is None else pack(details),
     )
     tx.run(
         "UPDATE threads SET last_rank = max(last_rank, ?), last_at_ms = max(last_at_ms, ?) WHERE id = ?",
@@ -127,6 +132,12 @@ def post(
         thread_id,
     )
     return _message(row), placed < last_rank
+
+
+def change(tx: Tx, message: Message, *, text: str, details: Details) -> Message:
+    """The message with another text and other details."""
+    sql = f"UPDATE messages SET text = ?, details = ? WHERE arrival = ? RETURNING {_COLUMNS}"
+    return _message(tx.one(sql, text, pack(details), message.arrival))
 
 
 def ensure_thread(tx: Tx, thread_id: str, members: tuple[str, str]) -> tuple[int, int]:
@@ -251,9 +262,19 @@ def in_reading_order(messages: Iterable[Message]) -> list[Message]:
 
 
 def listing(
-    tx: Tx, *, account_id: str, thread_id: str | None, unread: bool, after: int | None, limit: int
+    tx: Tx,
+    *,
+    account_id: str,
+    thread_id: str | None,
+    unread: bool,
+    after: int | None,
+    limit: int,
+    before: tuple[int, int] | None = None,
 ) -> list[Message]:
-    """The account's messages, oldest first: those that arrived after `after`, or else the latest `limit`."""
+    """The account's messages, oldest first: those that arrived after `after`, or else the latest `limit`.
+
+    `before`: of those that the thread shows before this rank and arrival.
+    """
     where, values = ["thread_id = ?"], [thread_id]
     if thread_id is None:
         where, values = ["thread_id IN (SELECT thread_id FROM thread_members WHERE account_id = ?)"], [account_id]
@@ -265,7 +286,9 @@ def listing(
         values.append(account_id)
     if after is not None:
         where.append("arrival > ?")
-    bound: list[object] = [*values, *([] if after is None else [after])]
+    if before is not None:
+        where.append("(rank, arrival) < (?, ?)")
+    bound: list[object] = [*values, *([] if after is None else [after]), *(before or ())]
     # The plus keeps SQLite on the index of threads.
     latest_first = "+arrival DESC" if thread_id is None else "rank DESC, arrival DESC"
     order = latest_first if after is None else "+arrival"

@@ -3,9 +3,12 @@
 Plain values, no I/O. Everything in the kit and in the rails' own wire modules speaks in these.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 
 import msgspec
+
+from rails.kit.content import Details
 
 
 class Kind(StrEnum):
@@ -80,16 +83,46 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     reply_to: str | None = None
     opaque: str | None = None
+    details: Details | None = None
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
-    """A message came into a thread. `reply_author` wrote what it replies to."""
+    """A message came into a thread. `reply_author` wrote what it replies to.
+
+    `urls`: where its files can be fetched, by media id. `to_partner`: this telling of it is for the federation partner.
+    """
 
     message: Message
     sender: Account
     recipient: Account
     by_partner: bool
     reply_author: Account | None = None
+    urls: Mapping[str, str] = {}
+    to_partner: bool = False
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """The author edited a message or took it back: `message` is it as it is now. `id`: of this event itself."""
+
+    message: Message
+    author: Account
+    recipient: Account
+    at_ms: int
+    id: str
+    urls: Mapping[str, str] = {}
+    to_partner: bool = False
+
+
+class Reacted(msgspec.Struct, frozen=True, kw_only=True):
+    """`by` reacted to a message of the thread with `other`; an empty emoji: took it back. `id`: this event's."""
+
+    message: Message
+    by: Account
+    other: Account
+    emoji: str
+    at_ms: int
+    id: str
+    to_partner: bool = False
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +163,14 @@ class Why(StrEnum):
     BUSY = "busy"
     SELF = "self"
     UNSUPPORTED = "unsupported"
+    TOO_OLD = "too_old"
+    TOO_MANY_EDITS = "too_many_edits"
+    NOT_AUTHOR = "not_author"
+    UNSENT = "unsent"
+    MEDIA_TYPE = "media_type"
+    MEDIA_SIZE = "media_size"
+    MEDIA_FETCH = "media_fetch"
+    MEDIA_UNKNOWN = "media_unknown"
     TOO_MANY = "too_many"
     SERVER_ERROR = "server_error"
 

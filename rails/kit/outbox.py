@@ -6,13 +6,18 @@ becomes of what it wrote. Rows are sent by `rails.kit.webhooks`.
 
 import json
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
 
 from rails.kit import accounts
-from rails.kit.model import Account, Failed, Kind, Posted, Received
+from rails.kit.content import Poll
+from rails.kit.model import Account, Changed, Failed, Kind, Posted, Reacted, Received
 from rails.kit.rail import Entry, Rail
 from rails.kit.store import Tx
+
+E = TypeVar("E", Changed, Reacted)
 
 PARTNER = ""
 """The outbox's name for the federation partner."""
@@ -35,7 +40,28 @@ def announce_posted(tx: Tx, rail: Rail, event: Posted) -> None:
     if event.by_partner:
         _put_partner(tx, rail.webhook_object, rail.wire.echo(event))
     elif event.sender.federated or event.recipient.federated:
+        _tell_partner(tx, rail, event)
+
+
+def _tell_partner(tx: Tx, rail: Rail, event: Posted) -> None:
+    message = event.message
+    if message.details is None:
         _put_partner(tx, rail.webhook_object, rail.wire.received(event))
+    elif isinstance(poll := message.details.content, Poll):
+        value = {
+            "native_id": message.native_id,
+            "author": event.sender.id,
+            "peer": event.recipient.id,
+            "at_ms": message.sent_at_ms,
+            "question": poll.question,
+            "options": list(poll.options),
+            "several": poll.several,
+            "reply_to": message.reply_to,
+        }
+        announce_extension(tx, rail, field="polls", value=value, at_ms=message.at_ms)
+    else:
+        entry = rail.wire.received(msgspec.structs.replace(event, to_partner=True))
+        _put_partner(tx, rail.webhook_object, entry)
 
 
 def announce_received(tx: Tx, rail: Rail, event: Received) -> None:
@@ -55,6 +81,38 @@ def announce_failed(tx: Tx, rail: Rail, event: Failed) -> None:
     if _hears(event.author):
         for entry in rail.wire.failed(event):
             _put(tx, event.author.id, rail.webhook_object, entry)
+
+
+def announce_change(
+    tx: Tx,
+    rail: Rail,
+    *,
+    hearer: Account,
+    other: Account,
+    told: Callable[[E], list[Entry]],
+    event: E,
+    by_partner: bool,
+) -> None:
+    """A change of a message or a reaction, in the platform's form: to who did not do it, and to the partner."""
+    if _hears(hearer):
+        for entry in told(event):
+            _put(tx, hearer.id, rail.webhook_object, entry)
+    if not by_partner and (hearer.federated or other.federated):
+        for entry in told(msgspec.structs.replace(event, to_partner=True)):
+            _put_partner(tx, rail.webhook_object, entry)
+
+
+def announce_own(tx: Tx, rail: Rail, *, hearer: Account, entries: list[Entry]) -> None:
+    """What became of a business's own act, to it."""
+    if _hears(hearer):
+        for entry in entries:
+            _put(tx, hearer.id, rail.webhook_object, entry)
+
+
+def partner_is_away(tx: Tx) -> bool:
+    """Whether something has been waiting for the partner for longer than one try."""
+    row = tx.one("SELECT attempts FROM outbox WHERE target = ? ORDER BY id LIMIT 1", PARTNER)
+    return row is not None and row[0] > 0
 
 
 def announce_extension(tx: Tx, rail: Rail, *, field: str, value: Mapping[str, object], at_ms: int) -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from rails.kit.model import Account, Failed, Posted, Received, Why
+from rails.kit.abilities import Abilities
+from rails.kit.content import File
+from rails.kit.model import Account, Changed, Failed, Posted, Reacted, Received, Why
+from rails.kit.sending import Sent
 
 if TYPE_CHECKING:
     from rails.kit.edges import EdgeCall
@@ -52,12 +55,17 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PostText(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Write to `to` (an id or address as the platform writes them). `opaque` comes back in the echo."""
+    """Write to `to` (an id or address as the platform writes them). `opaque` comes back in the echo.
+
+    With `content`, the text is empty: a caption is the content's own.
+    """
 
     to: str
-    text: str
+    text: str = ""
     reply_to: str | None = None
     opaque: str | None = None
+    content: Sent | None = None
+    preview: bool = False
 
 
 class MarkRead(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -75,7 +83,15 @@ class Typing(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on: bool
 
 
-Act = PostText | MarkRead | Typing
+class React(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """React to a message, or take it back (no emoji). `to`: the other one, as the platform writes them."""
+
+    to: str
+    native_id: str
+    emoji: str = ""
+
+
+Act = PostText | MarkRead | Typing | React
 Entry = Mapping[str, Any]
 
 
@@ -94,6 +110,24 @@ class Wire(Protocol):
     def failed(self, event: Failed) -> list[Entry]:
         """The entries that tell the author of a failure; none where the platform has no such report."""
 
+    def edited(self, event: Changed) -> list[Entry]:
+        """The entries that tell the recipient of an edit; none where the platform has no such webhook."""
+
+    def unsent(self, event: Changed) -> list[Entry]:
+        """The same for a message that was taken back."""
+
+    def reacted(self, event: Reacted) -> list[Entry]:
+        """The entries that tell the other one of a reaction."""
+
+    def reacted_echo(self, event: Reacted) -> list[Entry]:
+        """The entries that tell a business what became of its own reaction."""
+
+    def media_answer(self, file: File, url: str) -> Json | None:
+        """The answer to ``GET /{media id}``; None where the platform has no such call."""
+
+    def uploaded_answer(self, media_id: str) -> Json:
+        """The answer to an upload."""
+
     def parse_act(self, body: Json) -> Act:
         """What a ``POST /{node}/messages`` asks for. Raises `Refused`."""
 
@@ -101,7 +135,10 @@ class Wire(Protocol):
         """The answer to a text that was taken."""
 
     def done_answer(self, act: MarkRead | Typing) -> Json:
-        """The answer to anything else."""
+        """The answer to a read mark or a typing sign."""
+
+    def reacted_answer(self, act: React, recipient: Account, event_id: str) -> Json:
+        """The answer to a reaction."""
 
     def find_recipient(self, to: str) -> tuple[str, str]:
         """Which column of accounts (``id``, ``handle`` or ``second_id``) has to equal what. Raises `Refused`."""
@@ -139,6 +176,7 @@ class Rail(msgspec.Struct, frozen=True, kw_only=True):
     ids: Ids
     wire: Wire
     errors: Mapping[Why, GraphError]
+    abilities: Abilities
     normalise_address: Callable[[str], str]
     routes: tuple[Route, ...] = ()
     node_of: Callable[[str], str] = str

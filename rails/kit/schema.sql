@@ -1,4 +1,4 @@
--- The store of one rail, schema version 1. Later versions: MIGRATIONS in store.py.
+-- The store of one rail, schema version 1. Later versions: migrations.py.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
 INSERT INTO schema_version VALUES (1);

@@ -18,14 +18,13 @@ from typing import Any, TypeVar
 import aiosqlite
 import structlog
 
+from rails.kit.migrations import MIGRATIONS
 from rails.kit.model import Refused, Why
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 1
-MIGRATIONS: dict[int, str] = {}
-"""version -> the SQL that brings a store of the version before to it."""
+SCHEMA_VERSION = 2
 
 QUEUE_LENGTH = 4096
 BATCH_LENGTH = 256

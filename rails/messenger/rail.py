@@ -6,6 +6,7 @@ https://developers.facebook.com/docs/messenger-platform/error-codes
 import re
 import secrets
 
+from rails.kit.abilities import KIB, MIB, Abilities, MediaRule
 from rails.kit.model import Why
 from rails.kit.rail import GraphError, Ids, NewAccount, Rail, TextLimit
 from rails.messenger.routes import ROUTES
@@ -42,6 +43,31 @@ def _business_address(name: str) -> str:
     return f"{plain or 'page'}.{secrets.token_hex(4)}"
 
 
+ABILITIES = Abilities(
+    media={
+        "image": MediaRule(mimes=frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"}), max_bytes=25 * MIB),
+        "video": MediaRule(
+            mimes=frozenset(
+                {"video/mp4", "video/3gpp", "video/webm", "video/ogg", "video/quicktime", "video/x-msvideo"}
+            ),
+            max_bytes=25 * MIB,
+        ),
+        "audio": MediaRule(
+            mimes=frozenset(
+                {"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm"}
+            ),
+            max_bytes=25 * MIB,
+        ),
+        "document": MediaRule(mimes=None, max_bytes=25 * MIB),
+        "sticker": MediaRule(
+            mimes=frozenset({"image/webp", "image/png", "image/gif"}), max_bytes=500 * KIB, people_only=True
+        ),
+    },
+    aliases={"voice": "audio"},
+    album_kinds=frozenset({"image", "video", "audio", "document"}),
+    edit_most=5,
+)
+
 RAIL = Rail(
     name="messenger",
     title="Messenger",
@@ -75,7 +101,20 @@ RAIL = Rail(
         Why.UNSUPPORTED: GraphError(http=400, code=100, message="Unsupported request"),
         Why.TOO_MANY: GraphError(http=400, code=613, message="Calls to this API have exceeded the rate limit"),
         Why.SERVER_ERROR: GraphError(http=500, code=1, subcode=99, message="An unknown error occurred"),
+        Why.TOO_OLD: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.UNSENT: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.MEDIA_TYPE: GraphError(http=400, code=100, subcode=2018047, message="Upload attachment failure"),
+        Why.MEDIA_SIZE: GraphError(
+            http=400, code=100, subcode=2018109, message="Attachment size exceeds allowable limit"
+        ),
+        Why.MEDIA_FETCH: GraphError(
+            http=400, code=100, subcode=2018008, message="Failed to fetch the file from the url"
+        ),
+        Why.MEDIA_UNKNOWN: GraphError(http=400, code=100, subcode=2018074, message="Invalid reusable attachment ID"),
     },
+    abilities=ABILITIES,
     normalise_address=normalise_address,
     routes=ROUTES,
 )

@@ -8,6 +8,7 @@ import secrets
 
 import phonenumbers
 
+from rails.kit.abilities import DAY_MS, KIB, MIB, TEXT_AND_OFFICE, Abilities, MediaRule
 from rails.kit.model import Account, Why
 from rails.kit.rail import GraphError, Ids, NewAccount, Rail, TextLimit
 from rails.whatsapp.routes import ROUTES
@@ -54,6 +55,23 @@ def _extras(account: Account) -> dict[str, str]:
     return {"waba_id": waba_id(account.id), "phone_number": account.address}
 
 
+ABILITIES = Abilities(
+    media={
+        "image": MediaRule(mimes=frozenset({"image/jpeg", "image/png"}), max_bytes=5 * MIB, caption_length=1024),
+        "video": MediaRule(mimes=frozenset({"video/mp4", "video/3gpp"}), max_bytes=16 * MIB, caption_length=1024),
+        "audio": MediaRule(
+            mimes=frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}), max_bytes=16 * MIB
+        ),
+        "voice": MediaRule(mimes=frozenset({"audio/ogg"}), max_bytes=16 * MIB),
+        "document": MediaRule(mimes=None, business_mimes=TEXT_AND_OFFICE, max_bytes=100 * MIB, caption_length=1024),
+        "sticker": MediaRule(mimes=frozenset({"image/webp"}), max_bytes=100 * KIB, max_animated_bytes=500 * KIB),
+    },
+    kinds=frozenset({"location", "contacts", "poll"}),
+    unsend_within_ms=2 * DAY_MS,
+    reaction_within_ms=30 * DAY_MS,
+    has_markup=True,
+)
+
 RAIL = Rail(
     name="whatsapp",
     title="WhatsApp",
@@ -83,7 +101,16 @@ RAIL = Rail(
         Why.UNSUPPORTED: GraphError(http=400, code=131051, message="Unsupported message type"),
         Why.TOO_MANY: GraphError(http=400, code=130429, message="Rate limit hit"),
         Why.SERVER_ERROR: GraphError(http=500, code=131000, message="Something went wrong"),
+        Why.TOO_OLD: GraphError(http=400, code=131009, message="Parameter value is not valid"),
+        Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.UNSENT: GraphError(http=400, code=131009, message="Parameter value is not valid"),
+        Why.MEDIA_TYPE: GraphError(http=400, code=131053, message="Media upload error"),
+        Why.MEDIA_SIZE: GraphError(http=400, code=131053, message="Media upload error"),
+        Why.MEDIA_FETCH: GraphError(http=400, code=131052, message="Media download error"),
+        Why.MEDIA_UNKNOWN: GraphError(http=400, code=131009, message="Parameter value is not valid"),
     },
+    abilities=ABILITIES,
     normalise_address=normalise_address,
     routes=ROUTES,
     node_of=node_of,

@@ -169,7 +169,8 @@ def test_bodies_that_are_understood(rail: str, body: dict[str, Any], act: object
         ("whatsapp", {}, Why.BAD_REQUEST),
         ("whatsapp", {**W, "to": True, "text": {"body": "x"}}, Why.BAD_REQUEST),
         ("whatsapp", {**W, "to": "1", "text": "x"}, Why.BAD_REQUEST),
-        ("whatsapp", {**W, "to": "1", "type": "image", "image": {}}, Why.UNSUPPORTED),
+        ("whatsapp", {**W, "to": "1", "type": "image", "image": {}}, Why.BAD_REQUEST),
+        ("whatsapp", {**W, "to": "1", "type": "order", "order": {}}, Why.UNSUPPORTED),
         ("whatsapp", {**W, "to": "1", "recipient_type": "group", "text": {"body": "x"}}, Why.UNSUPPORTED),
         ("whatsapp", {**W, "status": "delivered", "message_id": "m"}, Why.BAD_REQUEST),
         ("messenger", {"recipient": "1", "message": {"text": "x"}}, Why.BAD_REQUEST),
@@ -179,7 +180,7 @@ def test_bodies_that_are_understood(rail: str, body: dict[str, Any], act: object
             {"recipient": {"id": "1"}, "message": {"text": "x"}, "sender_action": "typing_on"},
             Why.BAD_REQUEST,
         ),
-        ("instagram", {"recipient": {"id": "1"}, "message": {"attachment": {}}}, Why.UNSUPPORTED),
+        ("instagram", {"recipient": {"id": "1"}, "message": {"attachment": {"type": "template"}}}, Why.UNSUPPORTED),
         ("instagram", {"recipient": {"id": "1"}, "sender_action": "dance"}, Why.UNSUPPORTED),
     ],
 )

@@ -1,0 +1,70 @@
+"""What a rail carries, as one literal a rail: kinds of content, files, limits, times to change one's mind.
+
+Read by `rails.kit.sending`, `rails.kit.edits` and `rails.kit.reactions`; told to people in docs/rail-api.md.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from rails.kit.content import MediaKind
+
+KIB = 1024
+MIB = 1024 * 1024
+MINUTE_MS = 60 * 1000
+DAY_MS = 24 * 3600 * 1000
+
+TEXT_AND_OFFICE = frozenset(
+    {
+        "text/plain",
+        "application/pdf",
+        "application/msword",
+        "application/vnd.ms-excel",
+        "application/vnd.ms-powerpoint",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    }
+)
+
+
+class MediaRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of one kind: their types (None: any) and size. `business_mimes`: what a business may send, if less."""
+
+    mimes: frozenset[str] | None
+    max_bytes: int
+    max_animated_bytes: int | None = None
+    caption_length: int = 0
+    business_mimes: frozenset[str] | None = None
+    people_only: bool = False
+
+    def takes(self, mime: str) -> bool:
+        return self.mimes is None or mime in self.mimes
+
+    def limit_bytes(self, *, animated: bool) -> int:
+        return self.max_animated_bytes if animated and self.max_animated_bytes is not None else self.max_bytes
+
+
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rail offers beyond plain text.
+
+    `aliases`: a kind that is taken and shown as another. `kinds`: content without files (`location`, `contacts`,
+    `poll`, `like_heart`). `album_kinds`: what may stand in an album of at most `album_length`. Times count from the
+    rail's own time of the message; None is at any age. `has_markup`: texts may hold markup, be forwarded and previewed.
+    """
+
+    media: Mapping[MediaKind, MediaRule]
+    aliases: Mapping[MediaKind, MediaKind] = {}
+    kinds: frozenset[str] = frozenset()
+    album_kinds: frozenset[MediaKind] = frozenset()
+    album_length: int = 10
+    edit_within_ms: int = 15 * MINUTE_MS
+    edit_most: int | None = None
+    unsend_within_ms: int | None = None
+    reaction_within_ms: int | None = None
+    has_markup: bool = False
+
+    @property
+    def largest_bytes(self) -> int:
+        """The largest file of any kind."""
+        return max(rule.max_bytes for rule in self.media.values())

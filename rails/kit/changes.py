@@ -1,0 +1,79 @@
+"""What the federation partner does for a node beyond posting: edit, unsend, vote, type, ask in a poll.
+
+Part of the federation extension (`rails.kit.federation`); functions of one transaction that may be asked twice.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from rails.kit import edges, edits, reactions
+from rails.kit.asked import Asked, node_of, peer_of
+from rails.kit.bodies import flag_member, needed, text_member
+from rails.kit.model import Refused, Why
+from rails.kit.rail import Json, PostText
+from rails.kit.sending import SentPoll
+
+
+def _edit(asked: Asked) -> Json:
+    body = asked.call.body
+    message = edits.edit(
+        asked.tx,
+        asked.acts,
+        author=node_of(asked),
+        native_id=needed(body, "native_id"),
+        text=body.get("text"),
+        plain=flag_member(body, "plain", default=False) if "plain" in body else None,
+        by_partner=True,
+    )
+    return {"success": True, "native_id": message.native_id, "edits": message.details.edits if message.details else 0}
+
+
+def _unsend(asked: Asked) -> Json:
+    native_id = needed(asked.call.body, "native_id")
+    edits.unsend(asked.tx, asked.acts, author=node_of(asked), native_id=native_id, by_partner=True)
+    return {"success": True}
+
+
+def _vote(asked: Asked) -> Json:
+    body = asked.call.body
+    reactions.vote(
+        asked.tx,
+        asked.acts,
+        by=node_of(asked),
+        native_id=needed(body, "native_id"),
+        options=body.get("options"),
+        by_partner=True,
+    )
+    return {"success": True}
+
+
+def _typing(asked: Asked) -> Json:
+    on = flag_member(asked.call.body, "on", default=True)
+    asked.acts.typing(asked.tx, by=node_of(asked), to=peer_of(asked), on=on, by_partner=True)
+    return {"success": True}
+
+
+def _poll(asked: Asked) -> Json:
+    body = asked.call.body
+    try:
+        poll = msgspec.convert(
+            {name: body[name] for name in ("question", "options") if name in body}
+            | {"type": "poll", "several": flag_member(body, "several", default=False)},
+            SentPoll,
+        )
+    except msgspec.ValidationError as error:
+        raise Refused(Why.BAD_REQUEST, f"The poll: {error}") from error
+    act = PostText(to=peer_of(asked).id, content=poll, reply_to=text_member(body, "reply_to", required=False))
+    edge = edges.EdgeCall(tx=asked.tx, acts=asked.acts, node=node_of(asked), call=asked.call, by_partner=True)
+    message = edges.post_once(edge, act, peer_of(asked))
+    return {"native_id": message.native_id, "federation": {"at_ms": message.at_ms}}
+
+
+BY_NODE: Mapping[tuple[str, str], Callable[[Asked], Json]] = {
+    ("POST", "edit"): _edit,
+    ("POST", "unsend"): _unsend,
+    ("POST", "vote"): _vote,
+    ("POST", "typing"): _typing,
+    ("POST", "poll"): _poll,
+}
