@@ -93,6 +93,14 @@ class ConsoleSettings(_Section, frozen=True, kw_only=True):
     port: Port = 7120
 
 
+class DoctorSettings(_Section, frozen=True, kw_only=True):
+    """From when on `trinario doctor` finds something the matter."""
+
+    free_bytes: Size = 1024 * _MIB
+    lag_ms: Count = 10_000
+    clock_ms: Count = 5_000
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The daemons' logs."""
 
@@ -111,6 +119,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     ledger: LedgerSettings = LedgerSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
+    doctor: DoctorSettings = DoctorSettings()
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):

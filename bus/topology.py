@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from bus import subjects
+from bus.config import NatsSettings
 from bus.connection import ApiError, Connection
 from bus.kv import Bucket
 
@@ -138,6 +139,70 @@ async def fixed(conn: Connection) -> Fixed | None:
     """What was decided when the bus was created; None before that. Every role may read it."""
     entry = await Bucket(conn, subjects.STATE).get(subjects.TOPOLOGY_KEY)
     return msgspec.json.decode(entry.value, type=Fixed) if entry else None
+
+
+async def exists(conn: Connection, stream: str) -> bool:
+    """Whether there is such a stream."""
+    try:
+        await conn.api(f"STREAM.INFO.{stream}")
+    except ApiError as error:
+        if error.err_code != _STREAM_NOT_FOUND:
+            raise
+        return False
+    return True
+
+
+def limits_of(settings: NatsSettings) -> Limits:
+    """The limits that settings ask for."""
+    return Limits(
+        ingress_bytes=settings.ingress_bytes,
+        ingress_keep_s=settings.ingress_keep_s,
+        media_bytes=settings.media_bytes,
+        media_keep_s=settings.media_keep_s,
+        log_keep_s=settings.log_keep_s,
+    )
+
+
+async def differences(conn: Connection, *, rails: Sequence[str], replicas: int, limits: Limits) -> list[str]:
+    """What is not as `ensure` would make it, in words; nothing is changed. The operator's key is enough."""
+    found = {stream["config"]["name"]: stream["config"] for stream in await _listed(conn)}
+    wrong = []
+    for wanted in streams(rails=rails, limits=limits, replicas=replicas):
+        name = wanted["name"]
+        if name not in found:
+            wrong.append(f"stream {name} is missing")
+            continue
+        wrong += [
+            f"{name}: {key} is {found[name].get(key)!r}, expected {value!r}"
+            for key, value in wanted.items()
+            if _differs(found[name], {key: value})
+        ]
+    if subjects.LOG in found:
+        wrong += [
+            f"consumer {subjects.log_consumer(rail)} of LOG is missing"
+            for rail in rails
+            if not await _has_consumer(conn, subjects.LOG, subjects.log_consumer(rail))
+        ]
+    return wrong
+
+
+async def _listed(conn: Connection) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        page = await conn.api("STREAM.LIST", {"offset": len(found)})
+        found += page.get("streams") or []
+        if len(found) >= page["total"]:
+            return found
+
+
+async def _has_consumer(conn: Connection, stream: str, name: str) -> bool:
+    try:
+        await conn.api(f"CONSUMER.INFO.{stream}.{name}")
+    except ApiError as error:
+        if error.err_code != _CONSUMER_NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def filling(conn: Connection, stream: str) -> dict[str, int]:

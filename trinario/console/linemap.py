@@ -17,7 +17,8 @@ from schemas.errors import NotUnderstood
 from trinario.console.buslink import BusAway, BusLink
 from trinario.console.sights import told
 from trinario.place import Running
-from trinario.status import UNREACHABLE, collected
+from trinario.standing import UNREACHABLE
+from trinario.status import collected
 
 Push = Callable[[dict[str, Any]], Awaitable[None]]
 """Sends one frame to the page."""

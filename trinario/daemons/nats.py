@@ -38,20 +38,13 @@ async def serving_nats(settings: Settings) -> AsyncIterator[EmbeddedServer]:
 async def make_bus(settings: Settings, url: str) -> None:
     """Make the streams, buckets and consumers on a NATS, or leave them as they are. It must know our admin's key."""
     ensure_keys(place_of(settings).folder("keys"), all_roles(settings.rails))
-    limits = topology.Limits(
-        ingress_bytes=settings.nats.ingress_bytes,
-        ingress_keep_s=settings.nats.ingress_keep_s,
-        media_bytes=settings.nats.media_bytes,
-        media_keep_s=settings.nats.media_keep_s,
-        log_keep_s=settings.nats.log_keep_s,
-    )
     async with connected(place_of(settings), role="admin", url=url) as connection:
         await topology.ensure(
             connection,
             rails=list(settings.rails),
             partitions=settings.router.partitions,
             replicas=settings.nats.replicas,
-            limits=limits,
+            limits=topology.limits_of(settings.nats),
         )
 
 
