@@ -8,24 +8,11 @@ Habits to know: the layout is Messenger's, the receipts are not: `read.mid` name
 delivery receipt at all; a text is limited in *bytes*; our own posts come back as `is_echo` with `metadata`.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
-
-import msgspec
-
-from bridges.kit import formatting, graph, tolerant
-from bridges.kit.contract import (
-    Call,
-    Native,
-    NativeEcho,
-    NativeMessage,
-    NativeReceipt,
-    Post,
-    Posted,
-    Translator,
-    Verdict,
-)
+from bridges.kit import envelopes, graph, pages
+from bridges.kit.contract import Call, Native, Post, Posted, Translator, Upload, Verdict
+from bridges.kit.formatting import PLAIN
 from schemas.capabilities import Capabilities, Level, MediaLimit
+from schemas.content import MediaKind
 from schemas.ids import RailName
 
 API = "/v23.0"
@@ -73,110 +60,6 @@ CAPABILITIES = Capabilities(
     typing=Level.FULL,
 )
 
-# --- what the platform sends -----------------------------------------------------------------------------------------
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    entry: list[msgspec.Raw] = []
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    messaging: list[msgspec.Raw] = []
-
-
-class _Id(msgspec.Struct, frozen=True):
-    id: str
-
-
-class _ReplyTo(msgspec.Struct, frozen=True):
-    mid: str = ""
-    """Absent when a story is answered, which is no message."""
-
-
-class _Message(msgspec.Struct, frozen=True):
-    mid: str
-    text: str | None = None
-    is_echo: bool = False
-    is_deleted: bool = False
-    metadata: str = ""
-    reply_to: _ReplyTo | None = None
-
-
-class _Read(msgspec.Struct, frozen=True):
-    mid: str
-
-
-class _Update(msgspec.Struct, frozen=True):
-    sender: _Id
-    recipient: _Id
-    timestamp: int = 0
-    message: _Message | None = None
-    read: _Read | None = None
-
-
-_envelopes = msgspec.json.Decoder(_Envelope)
-_entries = msgspec.json.Decoder(_Entry)
-_updates = msgspec.json.Decoder(_Update)
-
-
-# --- native -> values ------------------------------------------------------------------------------------------------
-
-
-def _read_envelope(envelope: _Envelope) -> Iterable[Native]:
-    return tolerant.each(_entries, envelope.entry, lambda entry: tolerant.each(_updates, entry.messaging, _read_update))
-
-
-def _read_update(update: _Update) -> Iterator[Native]:
-    sender, recipient = update.sender.id, update.recipient.id
-    if update.message is not None:
-        yield _read_message(sender, recipient, update.timestamp, update.message)
-    if update.read is not None:
-        yield NativeReceipt(reader=sender, peer=recipient, status="read", up_to=update.read.mid)
-
-
-def _read_message(sender: str, recipient: str, at_ms: int, message: _Message) -> Native:
-    if message.is_echo:
-        return NativeEcho(native_id=message.mid, author=sender, peer=recipient, opaque=message.metadata, at_ms=at_ms)
-    if message.is_deleted:
-        raise tolerant.Refused("taking a message back is not carried yet")
-    if message.text is None:
-        raise tolerant.Refused("a message without text is not carried yet")
-    return NativeMessage(
-        native_id=message.mid,
-        author=sender,
-        recipient=recipient,
-        text=message.text,
-        at_ms=at_ms,
-        reply_to=message.reply_to.mid if message.reply_to is not None else "",
-    )
-
-
-# --- acts -> calls ---------------------------------------------------------------------------------------------------
-
-
-class _Federation(msgspec.Struct, frozen=True):
-    at_ms: int = 0
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    message_id: str = ""
-    federation: _Federation = _Federation()
-
-
-_answers = msgspec.json.Decoder(_Answer)
-
-
-def _post(post: Post) -> Call:
-    body: dict[str, Any] = {
-        "recipient": {"id": post.peer},
-        "message": {"text": post.text, "metadata": post.opaque},
-        "federation": {"order": post.order, "sent_at_ms": post.sent_at_ms},
-    }
-    if post.reply_to:
-        body["reply_to"] = {"mid": post.reply_to}
-    return Call(method="POST", path=f"{API}/{post.node}/messages", headers={"Idempotency-Key": post.key}, body=body)
-
-
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 ERRORS: graph.ErrorTable = {
@@ -201,23 +84,38 @@ class Instagram:
 
     rail = RailName("instagram")
     capabilities = CAPABILITIES
-    style = formatting.PLAIN
+    style = PLAIN
 
     def read_webhook(self, body: bytes) -> list[Native]:
-        return tolerant.whole(_envelopes, body, _read_envelope)
+        return pages.read_webhook(body)
 
     def post(self, post: Post) -> Call:
-        return _post(post)
+        return pages.post(post, path=_messages(post.node), more={})
 
     def posted(self, answer: bytes) -> Posted:
-        try:
-            read = _answers.decode(answer)
-        except tolerant.UNREADABLE:
-            return Posted(native_ids=())
-        return Posted(native_ids=(read.message_id,) if read.message_id else (), at_ms=read.federation.at_ms)
+        return envelopes.posted(answer)
+
+    def react(self, *, node: str, peer: str, native_id: str, emoji: str) -> Call:
+        return pages.react(path=_messages(node), peer=peer, native_id=native_id, emoji=emoji)
+
+    def upload(self, *, node: str, kind: MediaKind, mime: str) -> Upload:  # noqa: ARG002 - it is found out there
+        return pages.upload(path=f"{API}/{node}/message_attachments", kind=kind, platform="instagram")
+
+    def uploaded(self, answer: bytes) -> str:
+        return envelopes.uploaded(answer)
+
+    def locate(self, ref: str) -> Call | None:  # noqa: ARG002 - webhooks always say where a file is
+        return None
+
+    def located(self, answer: bytes) -> str:  # noqa: ARG002
+        return ""
 
     def judge(self, status: int, answer: bytes) -> Verdict:
         return graph.judge(status, answer, ERRORS)
+
+
+def _messages(node: str) -> str:
+    return f"{API}/{node}/messages"
 
 
 TRANSLATOR: Translator = Instagram()

@@ -2,32 +2,46 @@
 
 https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
 https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
+https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media
 https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
 
 Habits to know: timestamps are strings of Unix seconds; receipts are one status a message, in any order, and
 `delivered` may be skipped; our own posts come back as a `sent` status with `biz_opaque_callback_data`; a post is only
-*accepted* by its answer, and may fail later by a `failed` status.
+*accepted* by its answer, and may fail later by a `failed` status; edits, unsends and reactions are messages with ids of
+their own; a file is an id, and the address it is asked for by that lives for minutes.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any, assert_never
 
 import msgspec
 
-from bridges.kit import graph, markup, tolerant
+from bridges.kit import envelopes, graph, tolerant
 from bridges.kit.contract import (
     Call,
     Native,
+    NativeContent,
     NativeEcho,
+    NativeEdit,
     NativeFailure,
+    NativeFiles,
+    NativeMedia,
     NativeMessage,
+    NativeReaction,
     NativeReceipt,
+    NativeUnsend,
     Post,
     Posted,
     Translator,
+    Upload,
     Verdict,
 )
+from bridges.kit.downgrade import AlbumPiece, MediaPiece, TextPiece
+from bridges.kit.envelopes import Described
+from bridges.kit.markup import STYLE
 from schemas.capabilities import Capabilities, Level, MediaLimit
+from schemas.content import Card, Contacts, Location, MediaKind, Poll, Text, Unsupported
 from schemas.ids import RailName
 
 API = "/v23.0"
@@ -82,14 +96,6 @@ CAPABILITIES = Capabilities(
 # --- what the platform sends -----------------------------------------------------------------------------------------
 
 
-class _Envelope(msgspec.Struct, frozen=True):
-    entry: list[msgspec.Raw] = []
-
-
-class _Entry(msgspec.Struct, frozen=True):
-    changes: list[msgspec.Raw] = []
-
-
 class _Metadata(msgspec.Struct, frozen=True):
     phone_number_id: str
 
@@ -100,17 +106,105 @@ class _Value(msgspec.Struct, frozen=True):
     statuses: list[msgspec.Raw] = []
 
 
-class _Change(msgspec.Struct, frozen=True):
-    field: str = ""
-    value: msgspec.Raw = msgspec.Raw(b"{}")
-
-
 class _Text(msgspec.Struct, frozen=True):
     body: str
 
 
 class _Context(msgspec.Struct, frozen=True):
     id: str = ""
+    forwarded: bool = False
+    frequently_forwarded: bool = False
+
+
+class _File(msgspec.Struct, frozen=True):
+    id: str
+    mime_type: str = ""
+    sha256: str = ""
+    """Base64, as webhooks have it; hexadecimal where the platform answers a question."""
+    url: str = ""
+    caption: str = ""
+    filename: str = ""
+    voice: bool = False
+    animated: bool = False
+    federation: Described | None = None
+
+
+class _Place(msgspec.Struct, frozen=True):
+    latitude: float
+    longitude: float
+    name: str = ""
+    address: str = ""
+
+
+class _Name(msgspec.Struct, frozen=True):
+    formatted_name: str = ""
+    first_name: str = ""
+    last_name: str = ""
+
+
+class _Phone(msgspec.Struct, frozen=True):
+    phone: str = ""
+    wa_id: str = ""
+
+
+class _Mail(msgspec.Struct, frozen=True):
+    email: str = ""
+
+
+class _Organisation(msgspec.Struct, frozen=True):
+    company: str = ""
+
+
+class _Card(msgspec.Struct, frozen=True):
+    name: _Name = _Name()
+    phones: list[_Phone] = []
+    emails: list[_Mail] = []
+    org: _Organisation = _Organisation()
+
+
+class _Reaction(msgspec.Struct, frozen=True):
+    message_id: str
+    emoji: str = ""
+    """Absent (or empty) when it is taken back."""
+
+
+class _Titled(msgspec.Struct, frozen=True):
+    title: str = ""
+
+
+class _Button(msgspec.Struct, frozen=True):
+    text: str = ""
+
+
+class _Said(msgspec.Struct, frozen=True):
+    plain: bool = False
+    """The text is shown literally: there is no markup in it."""
+
+
+class _Interactive(msgspec.Struct, frozen=True):
+    type: str = ""
+    button_reply: _Titled = _Titled()
+    list_reply: _Titled = _Titled()
+
+
+class _Unsupported(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Edited(msgspec.Struct, frozen=True):
+    text: _Text | None = None
+    image: _File | None = None
+    video: _File | None = None
+    document: _File | None = None
+
+
+class _Edit(msgspec.Struct, frozen=True):
+    original_message_id: str
+    message: _Edited
+
+
+class _Revoke(msgspec.Struct, frozen=True):
+    original_message_id: str
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -120,8 +214,30 @@ class _Message(msgspec.Struct, frozen=True):
     sender: str = msgspec.field(name="from", default="")
     """Absent when the user has a user name and no recent phone exchange; then there is the other one."""
     from_user_id: str = ""
-    text: _Text | None = None
     context: _Context | None = None
+    text: _Text | None = None
+    image: _File | None = None
+    video: _File | None = None
+    audio: _File | None = None
+    document: _File | None = None
+    sticker: _File | None = None
+    location: _Place | None = None
+    contacts: list[_Card] | None = None
+    reaction: _Reaction | None = None
+    button: _Button | None = None
+    interactive: _Interactive | None = None
+    edit: _Edit | None = None
+    revoke: _Revoke | None = None
+    unsupported: _Unsupported | None = None
+    federation: _Said | None = None
+
+    @property
+    def author(self) -> str:
+        return self.sender or self.from_user_id
+
+    @property
+    def at_ms(self) -> int:
+        return int(self.timestamp) * 1000
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -139,24 +255,12 @@ class _Status(msgspec.Struct, frozen=True):
     errors: list[_Error] = []
 
 
-_envelopes = msgspec.json.Decoder(_Envelope)
-_entries = msgspec.json.Decoder(_Entry)
-_changes = msgspec.json.Decoder(_Change)
 _values = msgspec.json.Decoder(_Value)
 _messages = msgspec.json.Decoder(_Message)
 _statuses = msgspec.json.Decoder(_Status)
 
 
 # --- native -> values ------------------------------------------------------------------------------------------------
-
-
-def _read_envelope(envelope: _Envelope) -> Iterable[Native]:
-    return tolerant.each(_entries, envelope.entry, lambda entry: tolerant.each(_changes, entry.changes, _read_change))
-
-
-def _read_change(change: _Change) -> Iterable[Native]:
-    # Other fields (smb_message_echoes, account_update, ...) tell nothing that the federation carries.
-    return tolerant.each(_values, [change.value], _read_value) if change.field == "messages" else ()
 
 
 def _read_value(value: _Value) -> Iterator[Native]:
@@ -166,15 +270,124 @@ def _read_value(value: _Value) -> Iterator[Native]:
 
 
 def _read_message(node: str, message: _Message) -> Native:
-    if message.type != "text" or message.text is None:
-        raise tolerant.Refused(f"a message of type {message.type!r} is not carried yet")
+    if message.reaction is not None:
+        return NativeReaction(
+            native_id=message.reaction.message_id,
+            actor=message.author,
+            peer=node,
+            at_ms=message.at_ms,
+            name=message.id,
+            emoji=message.reaction.emoji,
+        )
+    if message.edit is not None:
+        return NativeEdit(
+            native_id=message.edit.original_message_id,
+            actor=message.author,
+            peer=node,
+            at_ms=message.at_ms,
+            name=message.id,
+            text=_edited(message.edit.message),
+        )
+    if message.revoke is not None:
+        return NativeUnsend(
+            native_id=message.revoke.original_message_id,
+            actor=message.author,
+            peer=node,
+            at_ms=message.at_ms,
+            name="",
+        )
+    context = message.context or _Context()
     return NativeMessage(
         native_id=message.id,
-        author=message.sender or message.from_user_id,
+        author=message.author,
         recipient=node,
-        text=message.text.body,
-        at_ms=int(message.timestamp) * 1000,
-        reply_to=message.context.id if message.context is not None else "",
+        content=_content(message),
+        at_ms=message.at_ms,
+        reply_to=context.id,
+        forwarded=2 if context.frequently_forwarded else 1 if context.forwarded else 0,
+    )
+
+
+def _edited(message: _Edited) -> Text:
+    file = message.image or message.video or message.document
+    if message.text is not None:
+        return STYLE.read(message.text.body)
+    if file is not None:
+        return STYLE.read(file.caption)
+    raise tolerant.Refused("an edit without text")
+
+
+def _content(message: _Message) -> NativeContent:
+    if message.type == "system":  # a changed number, and the like: nobody has said anything
+        raise tolerant.Refused("a system message")
+    for kind, file in _files(message):
+        caption = STYLE.read(file.caption) if file.caption else None
+        return NativeFiles(items=(_media(kind, file),), caption=caption)
+    body = _words(message)
+    if body is not None:
+        is_literal = message.federation is not None and message.federation.plain
+        return Text(body=body) if is_literal else STYLE.read(body)
+    if message.location is not None:
+        place = message.location
+        return Location(latitude=place.latitude, longitude=place.longitude, name=place.name, address=place.address)
+    if message.contacts is not None:
+        return Contacts(cards=tuple(_card(card) for card in message.contacts))
+    return Unsupported(what=(message.unsupported.type if message.unsupported is not None else "") or message.type)
+
+
+def _words(message: _Message) -> str | None:
+    """A text, or what was chosen of several buttons or lines."""
+    if message.text is not None:
+        return message.text.body
+    if message.button is not None:
+        return message.button.text
+    if message.interactive is not None:
+        return message.interactive.button_reply.title or message.interactive.list_reply.title or None
+    return None
+
+
+def _files(message: _Message) -> Iterator[tuple[MediaKind, _File]]:
+    if message.image is not None:
+        yield "image", message.image
+    if message.video is not None:
+        yield "video", message.video
+    if message.audio is not None:
+        yield "voice" if message.audio.voice else "audio", message.audio
+    if message.document is not None:
+        yield "document", message.document
+    if message.sticker is not None:
+        yield "sticker", message.sticker
+
+
+def _media(kind: MediaKind, file: _File) -> NativeMedia:
+    media = NativeMedia(
+        kind=kind,
+        ref=file.id,
+        url=file.url,
+        mime=file.mime_type,
+        sha256=_digest(file.sha256),
+        name=file.filename,
+        animated=file.animated,
+    )
+    return envelopes.described(media, file.federation)
+
+
+def _digest(base64: str) -> str:
+    """The digest in hexadecimal; empty for what is none."""
+    try:
+        raw = b64decode(base64, validate=True)
+    except ValueError:
+        return ""
+    return raw.hex() if len(raw) == 32 else ""
+
+
+def _card(card: _Card) -> Card:
+    name = card.name.formatted_name or f"{card.name.first_name} {card.name.last_name}".strip()
+    return Card(
+        name=name,
+        phones=tuple(one.phone or f"+{one.wa_id}" for one in card.phones if one.phone or one.wa_id),
+        emails=tuple(one.email for one in card.emails if one.email),
+        organisation=card.org.company,
     )
 
 
@@ -199,36 +412,80 @@ def _read_status(node: str, status: _Status) -> Iterator[Native]:
 
 # --- acts -> calls ---------------------------------------------------------------------------------------------------
 
-
-class _Sent(msgspec.Struct, frozen=True):
-    id: str
-
-
-class _Federation(msgspec.Struct, frozen=True):
-    at_ms: int = 0
+UPLOADS_LAST_S = 29 * 86_400
+"""The platform keeps them 30 days."""
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    messages: list[_Sent] = []
-    federation: _Federation = _Federation()
+class _Located(msgspec.Struct, frozen=True):
+    url: str = ""
 
 
-_answers = msgspec.json.Decoder(_Answer)
+_located = msgspec.json.Decoder(_Located)
 
 
 def _post(post: Post) -> Call:
+    federation: dict[str, Any] = {"order": post.order, "sent_at_ms": post.sent_at_ms}
+    if post.forwarded:
+        federation["forwarded"] = post.forwarded
+    if getattr(post.piece, "plain", False):
+        federation["plain"] = True
+    kind, member = _member(post)
     body: dict[str, Any] = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to": post.peer,
-        "type": "text",
-        "text": {"body": post.text, "preview_url": False},
+        "type": kind,
+        kind: member,
         "biz_opaque_callback_data": post.opaque,
-        "federation": {"order": post.order, "sent_at_ms": post.sent_at_ms},
+        "federation": federation,
     }
     if post.reply_to:
         body["context"] = {"message_id": post.reply_to}
     return Call(method="POST", path=f"{API}/{post.node}/messages", headers={"Idempotency-Key": post.key}, body=body)
+
+
+def _member(post: Post) -> tuple[str, Any]:
+    """The type of a send and the object under it."""
+    match post.piece:
+        case TextPiece(body=body, preview=preview):
+            return "text", {"body": body, "preview_url": preview}
+        case MediaPiece() as piece:
+            return _file(piece, post.uploads[piece.media.sha256])
+        case Location() as place:
+            named = {"name": place.name, "address": place.address}
+            return "location", {
+                "latitude": place.latitude,
+                "longitude": place.longitude,
+                **{key: value for key, value in named.items() if value},
+            }
+        case Contacts(cards=cards):
+            return "contacts", [_contact(card) for card in cards]
+        case AlbumPiece() | Poll():
+            raise ValueError(f"a {type(post.piece).__name__} is not in this rail's capabilities")
+        case _:
+            assert_never(post.piece)
+
+
+def _file(piece: MediaPiece, upload: str) -> tuple[str, Any]:
+    member: dict[str, Any] = {"id": upload}
+    if piece.caption:
+        member["caption"] = piece.caption
+    if piece.kind == "voice":
+        return "audio", {**member, "voice": True}
+    if piece.kind == "document":
+        member["filename"] = piece.media.name or "file"
+    return piece.kind, member
+
+
+def _contact(card: Card) -> dict[str, Any]:
+    contact: dict[str, Any] = {
+        "name": {"formatted_name": card.name, "first_name": card.name},
+        "phones": [{"phone": phone} for phone in card.phones],
+        "emails": [{"email": email} for email in card.emails],
+    }
+    if card.organisation:
+        contact["org"] = {"company": card.organisation}
+    return contact
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -265,20 +522,38 @@ class WhatsApp:
 
     rail = RailName("whatsapp")
     capabilities = CAPABILITIES
-    style = markup.STYLE
+    style = STYLE
 
     def read_webhook(self, body: bytes) -> list[Native]:
-        return tolerant.whole(_envelopes, body, _read_envelope)
+        # Other fields (smb_message_echoes, account_update, ...) tell nothing that the federation carries.
+        return envelopes.changes(body, "messages", _values, _read_value)
 
     def post(self, post: Post) -> Call:
         return _post(post)
 
     def posted(self, answer: bytes) -> Posted:
+        return envelopes.posted(answer)
+
+    def react(self, *, node: str, peer: str, native_id: str, emoji: str) -> Call:
+        reaction = {"message_id": native_id, "emoji": emoji}
+        body = {"messaging_product": "whatsapp", "to": peer, "type": "reaction", "reaction": reaction}
+        return Call(method="POST", path=f"{API}/{node}/messages", body=body)
+
+    def upload(self, *, node: str, kind: MediaKind, mime: str) -> Upload:  # noqa: ARG002 - the type alone says it here
+        fields = {"messaging_product": "whatsapp", "type": mime}
+        return Upload(path=f"{API}/{node}/media", fields=fields, file_field="file", lasts_s=UPLOADS_LAST_S)
+
+    def uploaded(self, answer: bytes) -> str:
+        return envelopes.uploaded(answer)
+
+    def locate(self, ref: str) -> Call | None:
+        return Call(method="GET", path=f"{API}/{ref}")
+
+    def located(self, answer: bytes) -> str:
         try:
-            read = _answers.decode(answer)
+            return _located.decode(answer).url
         except tolerant.UNREADABLE:
-            return Posted(native_ids=())
-        return Posted(native_ids=tuple(sent.id for sent in read.messages), at_ms=read.federation.at_ms)
+            return ""
 
     def judge(self, status: int, answer: bytes) -> Verdict:
         return graph.judge(status, answer, ERRORS)

@@ -12,10 +12,39 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from bridges.kit.downgrade import Piece
 from bridges.kit.formatting import Style
 from schemas.capabilities import Capabilities
+from schemas.content import Contacts, Location, MediaKind, Poll, Text, Unsupported
 from schemas.ids import RailName
 from schemas.markers import MarkerKind
+
+
+class NativeMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as the rail describes it; the kit fetches it. What is empty (0, False) the rail has not said."""
+
+    kind: MediaKind
+    ref: str = ""
+    """What the rail is asked by for an address (`Translator.locate`); empty when only `url` leads there."""
+    url: str = ""
+    """Where the bytes are, for a while. Only addresses of the rail's own origin are followed."""
+    mime: str = ""
+    """What it is called; what it is, is found out from its bytes."""
+    sha256: str = ""
+    """Lower-case hex."""
+    size_bytes: int = 0
+    name: str = ""
+    animated: bool = False
+
+
+class NativeFiles(msgspec.Struct, frozen=True, kw_only=True, tag="files", tag_field="type"):
+    """Files that came as one message, before they are fetched: one becomes a `Media`, several an `Album`."""
+
+    items: tuple[NativeMedia, ...]
+    caption: Text | None = None
+
+
+NativeContent: TypeAlias = Text | NativeFiles | Location | Contacts | Poll | Unsupported
 
 
 class NativeMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,10 +53,45 @@ class NativeMessage(msgspec.Struct, frozen=True, kw_only=True):
     native_id: str
     author: str
     recipient: str
-    text: str
+    content: NativeContent
     at_ms: int
     reply_to: str = ""
     """The native id of the message answered; empty for none."""
+    forwarded: Literal[0, 1, 2] = 0
+
+
+class _NativeTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """What has been done to an earlier message, by `actor`, in their thread with `peer`."""
+
+    native_id: str
+    """The message (any part of it) that it is about."""
+    actor: str
+    peer: str
+    at_ms: int
+    name: str
+    """What tells it from others of its kind about the same message: the rail's own id for it, a number or a time."""
+
+
+class NativeEdit(_NativeTarget, frozen=True, kw_only=True):
+    """The author says it otherwise: `text` is all of it as it is from now on."""
+
+    text: Text
+
+
+class NativeUnsend(_NativeTarget, frozen=True, kw_only=True):
+    """The author takes it back."""
+
+
+class NativeReaction(_NativeTarget, frozen=True, kw_only=True):
+    """One emoji, in place of an earlier one; empty: taken back."""
+
+    emoji: str
+
+
+class NativeVote(_NativeTarget, frozen=True, kw_only=True):
+    """The actor's choice in a poll, in place of an earlier one: indices from 0."""
+
+    options: tuple[int, ...]
 
 
 class NativeEcho(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +154,9 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
 
 
+NativeTarget: TypeAlias = NativeEdit | NativeUnsend | NativeReaction | NativeVote
 Native: TypeAlias = (
-    NativeMessage | NativeEcho | NativeReceipt | NativeAccount | NativeBlock | NativeFailure | Unreadable
+    NativeMessage | NativeTarget | NativeEcho | NativeReceipt | NativeAccount | NativeBlock | NativeFailure | Unreadable
 )
 
 
@@ -110,7 +175,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
 
     node: str
     peer: str
-    text: str
+    piece: Piece
     key: str
     """Idempotency key: the same key is the same message, however often it is sent."""
     opaque: str
@@ -120,6 +185,19 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     sent_at_ms: int
     """When its author sent it; shown to people."""
     reply_to: str = ""
+    forwarded: Literal[0, 1, 2] = 0
+    uploads: dict[str, str] = {}
+    """SHA-256 of each file of the piece -> what the rail called it when it was uploaded."""
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file is given to the rail: one multipart form, the file in `file_field` after the other fields."""
+
+    path: str
+    fields: dict[str, str]
+    file_field: str
+    lasts_s: int
+    """How long the rail remembers it, at least."""
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +220,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["done", "temporary", "uncertain", "permanent", "bad_credentials"]
     wait_s: float = 0.0
     code: str = ""
+    """The platform's number, or the federation extension's word (``too_old``, ``not_found``, ...)."""
     text: str = ""
 
 
@@ -154,11 +233,11 @@ class Translator(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the rail can carry; published in KV RAILS at start. `text_max` also says where texts are split."""
+        """What the rail can carry; published in KV RAILS at start. What is posted has been fitted to it."""
 
     @property
     def style(self) -> Style:
-        """How texts are written there: `formatting.PLAIN`, or a markup."""
+        """How the rail's app writes bold, lists and the like; `formatting.PLAIN` for one that has no markup."""
 
     def read_webhook(self, body: bytes) -> list[Native]:
         """A webhook's raw body -> its updates, in order. Called once its signature has been found good.
@@ -168,13 +247,34 @@ class Translator(Protocol):
         """
 
     def post(self, post: Post) -> Call:
-        """The call that makes `node` write to `peer`. Called for every part, and again for every attempt."""
+        """The call that makes `node` write to `peer`. Called for every part, and again for every attempt.
+
+        Only pieces that `capabilities` allows come here; every file of them has been uploaded.
+        """
 
     def posted(self, answer: bytes) -> Posted:
         """The body of a 2xx answer to `post` -> native ids.
 
         Empty ids: the answer was not understood, and the kit treats it as uncertain.
         """
+
+    def react(self, *, node: str, peer: str, native_id: str, emoji: str) -> Call:
+        """The call that shows `node`'s one reaction to a message; empty: takes it back. May be repeated."""
+
+    def upload(self, *, node: str, kind: MediaKind, mime: str) -> Upload:
+        """How a file is uploaded before a post shows it. Called once a file and rail, until it is forgotten there."""
+
+    def uploaded(self, answer: bytes) -> str:
+        """The body of a 2xx answer to an upload -> the file's name in posts; empty: not understood, tried again."""
+
+    def locate(self, ref: str) -> Call | None:
+        """The call that asks where a file (`NativeMedia.ref`) is; None on rails whose webhooks always say it.
+
+        Called when the webhook named no address, and when the one it named has gone.
+        """
+
+    def located(self, answer: bytes) -> str:
+        """The body of a 2xx answer to `locate` -> the address; empty when there is none."""
 
     def judge(self, status: int, answer: bytes) -> Verdict:
         """Any answer to any call -> what it means. Called for direct calls and for each response in a batch."""

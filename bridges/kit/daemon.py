@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from sqlite3 import Connection as Transaction
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import extension, idmap, reports
+from bridges.kit import extension, idmap, reports, targets
 from bridges.kit.accounts import Accounts
 from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
@@ -49,8 +50,10 @@ from schemas.ids import RailName
 
 _log = structlog.get_logger(__name__)
 
-SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
-SCHEMA_VERSION = 1
+CONTENTS = (Path(__file__).parent / "contents.sql").read_text()
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS
+SCHEMA_VERSION = 2
+MIGRATIONS = {2: CONTENTS}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 SUBSCRIBE_AGAIN_S = 30.0
 READY_WITHIN_S = 20.0
@@ -123,6 +126,7 @@ class Bridge:
             partitions=partitions,
             now_ms=now_ms,
             deadline_s=deadline_s,
+            link_for=lambda _media, _from_ms: "",
             counts=self.counts,
         )
         self.log = LogReader(
@@ -159,7 +163,7 @@ class Bridge:
             clock_s=time.monotonic,
         )
         self.subscribed = asyncio.Event()
-        self.dead = 0
+        self.dead, self.unmatched = 0, 0
 
     def _on_taken(self, legs: int) -> None:
         self.outlet.legs_added(legs)
@@ -190,6 +194,7 @@ class Bridge:
             "outbox": self.outbox.pending,
             "lag_ms": self.outlet.lag_ms(),
             "dead": self.dead,
+            "unmatched": self.unmatched,
             "log_cursor": self.log.cursor,
         }
 
@@ -228,7 +233,7 @@ class Bridge:
                 self.log.run(),
                 self._stay_subscribed(callback),
                 self._tell_capabilities(),
-                self._count_dead(),
+                self._count(),
                 until_closed(self._conn),
             ):
                 tasks.create_task(part)
@@ -291,10 +296,15 @@ class Bridge:
             else:
                 return
 
-    async def _count_dead(self) -> None:
+    async def _count(self) -> None:
+        """What was given up, and what was about messages that we do not know."""
         while True:
-            self.dead = await self._store.write(lambda tx: idmap.get_state(tx, "dead"))
+            self.dead, self.unmatched = await self._store.write(self._look)
             await asyncio.sleep(1)
+
+    def _look(self, tx: Transaction) -> tuple[int, int]:
+        targets.give_up(tx, self.rail, now_ms())
+        return idmap.get_state(tx, "dead"), idmap.get_state(tx, "unmatched")
 
 
 def now_ms() -> int:
@@ -342,7 +352,7 @@ async def _build(
     deadline_s: float,
 ) -> Bridge:
     path = _data(settings) / "bridges" / f"{translator.rail}.db"
-    store = await Store.open(path, schema_sql=SCHEMA, version=SCHEMA_VERSION)
+    store = await Store.open(path, schema_sql=SCHEMA, version=SCHEMA_VERSION, migrations=MIGRATIONS)
     stack.push_async_callback(store.close)
     timeout = aiohttp.ClientTimeout(total=CALL_WITHIN_S, connect=5)
     session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))

@@ -6,7 +6,16 @@ from typing import Literal
 import msgspec
 
 from bridges.kit import tolerant
-from bridges.kit.contract import Call, Native, NativeAccount, NativeBlock
+from bridges.kit.contract import (
+    Call,
+    Native,
+    NativeAccount,
+    NativeBlock,
+    NativeMessage,
+    NativeUnsend,
+    NativeVote,
+)
+from schemas.content import Poll
 
 BASE = "/v1.0/federation"
 
@@ -29,6 +38,34 @@ class _Block(msgspec.Struct, frozen=True):
     blocker: str
     blocked: str
     on: bool
+
+
+class _Unsend(msgspec.Struct, frozen=True):
+    native_id: str
+    author: str
+    peer: str
+    at_ms: int = 0
+
+
+class _Poll(msgspec.Struct, frozen=True):
+    native_id: str
+    author: str
+    peer: str
+    question: str
+    options: list[str]
+    at_ms: int
+    several: bool = False
+    reply_to: str | None = None
+    forwarded: int = 0
+
+
+class _Vote(msgspec.Struct, frozen=True):
+    native_id: str
+    voter: str
+    options: list[int]
+    peer: str = ""
+    author: str = ""
+    at_ms: int = 0
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -83,6 +120,9 @@ _entries = msgspec.json.Decoder(_Entry)
 _changes = msgspec.json.Decoder(_Change)
 _accounts = msgspec.json.Decoder(_Account)
 _blocks = msgspec.json.Decoder(_Block)
+_unsends = msgspec.json.Decoder(_Unsend)
+_polls = msgspec.json.Decoder(_Poll)
+_votes = msgspec.json.Decoder(_Vote)
 _pages = msgspec.json.Decoder(_Page)
 _responses = msgspec.json.Decoder(_Responses)
 questions = msgspec.json.Decoder(Question)
@@ -100,7 +140,10 @@ def concerns(body: bytes) -> bool:
 
 
 def read_webhook(body: bytes) -> list[Native]:
-    """A webhook with ``"object": "federation"`` -> accounts and blocks. Fields of a newer rail are ignored."""
+    """A webhook with ``"object": "federation"`` -> accounts, blocks, unsends, polls, votes.
+
+    Fields of a newer rail, and those that nobody here needs (typing), are ignored.
+    """
     return tolerant.whole(_envelopes, body, lambda envelope: tolerant.each(_entries, envelope.entry, _read_entry))
 
 
@@ -114,6 +157,42 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
     elif change.field == "blocks":
         block = _blocks.decode(change.value)
         yield NativeBlock(blocker=block.blocker, blocked=block.blocked, on=block.on, at_ms=at_ms)
+    elif change.field == "unsends":
+        unsend_ = _unsends.decode(change.value)
+        yield NativeUnsend(
+            native_id=unsend_.native_id,
+            actor=unsend_.author,
+            peer=unsend_.peer,
+            at_ms=unsend_.at_ms or at_ms,
+            name="",
+        )
+    elif change.field == "polls":
+        yield _read_poll(_polls.decode(change.value))
+    elif change.field == "votes":
+        yield _read_vote(_votes.decode(change.value), at_ms)
+
+
+def _read_poll(poll: _Poll) -> NativeMessage:
+    return NativeMessage(
+        native_id=poll.native_id,
+        author=poll.author,
+        recipient=poll.peer,
+        content=Poll(question=poll.question, options=tuple(poll.options), several=poll.several),
+        at_ms=poll.at_ms,
+        reply_to=poll.reply_to or "",
+    )
+
+
+def _read_vote(vote: _Vote, at_ms: int) -> NativeVote:
+    others = [one for one in (vote.peer, vote.author) if one and one != vote.voter]
+    return NativeVote(
+        native_id=vote.native_id,
+        actor=vote.voter,
+        peer=others[0] if others else "",
+        at_ms=vote.at_ms or at_ms,
+        name=f"{vote.voter}@{vote.at_ms or at_ms}",
+        options=tuple(vote.options),
+    )
 
 
 def _native(account: _Account) -> NativeAccount:
@@ -179,6 +258,22 @@ def read(*, node: str, peer: str, up_to: str, private: bool) -> Call:
 def delivered(*, node: str, peer: str, up_to: str) -> Call:
     """`node` has got its thread with `peer` up to there."""
     return Call(method="POST", path=f"{BASE}/{node}/delivered", body={"peer": peer, "up_to": up_to})
+
+
+def edit(*, node: str, native_id: str, text: str, plain: bool) -> Call:
+    """`node` says its message otherwise. `plain`: the text holds no markup, whatever it looks like."""
+    body = {"native_id": native_id, "text": text, "federation": {"plain": plain}}
+    return Call(method="POST", path=f"{BASE}/{node}/edit", body=body)
+
+
+def unsend(*, node: str, native_id: str) -> Call:
+    """`node` takes its message back."""
+    return Call(method="POST", path=f"{BASE}/{node}/unsend", body={"native_id": native_id})
+
+
+def vote(*, node: str, native_id: str, options: Sequence[int]) -> Call:
+    """`node`'s choice in a poll."""
+    return Call(method="POST", path=f"{BASE}/{node}/vote", body={"native_id": native_id, "options": list(options)})
 
 
 def failure(*, native_id: str, code: str, message: str) -> Call:

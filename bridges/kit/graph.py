@@ -14,10 +14,17 @@ ErrorTable = Mapping[tuple[int, int | None], Meaning]
 """(code, subcode) -> meaning; a subcode of None stands for every subcode that has no line of its own."""
 
 
+class _More(msgspec.Struct, frozen=True):
+    federation_code: str = ""
+
+
 class _Error(msgspec.Struct, frozen=True):
     message: str = ""
     code: int | str = 0
     error_subcode: int | None = None
+    federation_code: str = ""
+    """Why the federation extension refused, for programs."""
+    error_data: _More | None = None
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -37,6 +44,9 @@ def judge(status: int, answer: bytes, table: ErrorTable) -> Verdict:
     error = _error(answer)
     if error is None:
         return _by_status(status, code=str(status), text=f"HTTP {status}")
+    word = error.federation_code or (error.error_data.federation_code if error.error_data is not None else "")
+    if word and status < 500:
+        return Verdict(outcome="permanent", code=word, text=error.message)
     code = f"{error.code}" if error.error_subcode is None else f"{error.code}/{error.error_subcode}"
     meaning = _look_up(error, table)
     if meaning is None or status >= 500:

@@ -18,16 +18,21 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import accounts, extension, idmap, receipts, reports
+from bridges.kit import accounts, echoes, extension, idmap, receipts, reports, targets
 from bridges.kit.accounts import Account, Accounts
 from bridges.kit.contract import (
     Native,
     NativeAccount,
     NativeBlock,
     NativeEcho,
+    NativeEdit,
     NativeFailure,
+    NativeFiles,
     NativeMessage,
+    NativeReaction,
     NativeReceipt,
+    NativeUnsend,
+    NativeVote,
     Translator,
     Unreadable,
 )
@@ -35,14 +40,14 @@ from bridges.kit.counts import Counts
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
+from bridges.kit.targets import KnownTarget
 from bridges.kit.tolerant import UNREADABLE
 from bus.connection import ApiError
 from bus.sqlite import Store, StoreError
-from schemas.content import Text
 from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
 from schemas.errors import NotUnderstood
 from schemas.events import Block, LegResult, Message
-from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
+from schemas.ids import EventId, direct_conversation_id, event_id, partition_of
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +70,7 @@ class KnownBlock(msgspec.Struct, frozen=True, kw_only=True):
     event: Block
 
 
-Claim = Known | KnownBlock | NativeAccount | NativeEcho | NativeReceipt | NativeFailure | Unreadable
+Claim = Known | KnownTarget | KnownBlock | NativeAccount | NativeEcho | NativeReceipt | NativeFailure | Unreadable
 
 
 def is_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
@@ -167,10 +172,14 @@ class Intake:
                 return await self._know(update, known[update.author], known[update.recipient])
             case NativeBlock():
                 return await self._know_block(update, known[update.blocker], known[update.blocked])
+            case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
+                return targets.know(self._rail, update, await self._accounts.party(known[update.actor]))
             case _:
                 return update
 
-    async def _know(self, native: NativeMessage, author: Account, recipient: Account) -> Known:
+    async def _know(self, native: NativeMessage, author: Account, recipient: Account) -> Claim:
+        if isinstance(native.content, NativeFiles):
+            return Unreadable(reason="files are not carried yet", raw=msgspec.json.encode(native))
         conversation = direct_conversation_id(
             await self._accounts.person_of(author), await self._accounts.person_of(recipient)
         )
@@ -180,8 +189,9 @@ class Intake:
             actor=await self._accounts.party(author),
             at_ms=native.at_ms,
             to=(await self._accounts.party(recipient),),
-            content=Text(body=native.text),
+            content=native.content,
             native_id=native.native_id,
+            forwarded=native.forwarded,
         )
         return Known(native=native, event=event)
 
@@ -197,28 +207,41 @@ class Intake:
         put: list[str] = []
         reaches: list[Reach] = []
         for claim in claims:
-            match claim:
-                case Known():
-                    put += self._claim_message(tx, claim)
-                case NativeEcho():
-                    reaches += self._bind_echo(tx, claim)
-                case NativeAccount():
-                    put += self._claim_account(tx, claim)
-                case KnownBlock(event=event):
-                    put.append(self._outbox.put(tx, event))
-                case NativeFailure():
-                    self._claim_failure(tx, claim)
-                case Unreadable():
-                    put.append(self._park(tx, claim, webhook))
-                case NativeReceipt():
-                    pass
-                case _:
-                    assert_never(claim)
+            if isinstance(claim, NativeEcho):
+                places = echoes.places(tx, claim)
+                idmap.bind(tx, places)
+                reaches += idmap.release(tx, places)
+                put += targets.release(tx, self._outbox, places)
+            elif not isinstance(claim, NativeReceipt):
+                put += self._claim_one(tx, claim, webhook)
         # Receipts last: in one POST they may come before the messages and echoes that they are about.
         for asked in receipts.collapse(claim for claim in claims if isinstance(claim, NativeReceipt)):
             reaches += idmap.reach(tx, asked)
         self._time_delivery(tx, claims)
         return put + reports.report_reaches(tx, self._outbox, self._rail, reaches)
+
+    def _claim_one(
+        self,
+        tx: Transaction,
+        claim: Known | KnownTarget | KnownBlock | NativeAccount | NativeFailure | Unreadable,
+        webhook: bytes,
+    ) -> list[str]:
+        match claim:
+            case Known():
+                return self._claim_message(tx, claim)
+            case KnownTarget():
+                return targets.claim(tx, self._outbox, claim, now_ms=self._now_ms())
+            case KnownBlock(event=event):
+                return [self._outbox.put(tx, event)]
+            case NativeAccount():
+                return self._claim_account(tx, claim)
+            case NativeFailure():
+                self._claim_failure(tx, claim)
+                return []
+            case Unreadable():
+                return [self._park(tx, claim, webhook)]
+            case _:
+                assert_never(claim)
 
     def _time_delivery(self, tx: Transaction, claims: Sequence[Claim]) -> None:
         """How long one of the messages took from our post to the rail's receipt; one a webhook is enough."""
@@ -261,29 +284,6 @@ class Intake:
             at_ms=native.at_ms,
             source=self._rail,
         )
-
-    def _bind_echo(self, tx: Transaction, echo: NativeEcho) -> list[Reach]:
-        """Our own post, perhaps before its answer. What we have not posted (any more) is nothing to us."""
-        name, _, part = echo.opaque.partition("#")
-        leg = tx.execute(
-            "SELECT conversation, position, rank, source FROM legs WHERE event_id = ? AND act = 'post'", (name,)
-        ).fetchone()
-        if leg is None or not (part or "0").isdecimal():
-            return []
-        place = Place(
-            native_id=echo.native_id,
-            event_id=name,
-            part=int(part or "0"),
-            conversation=ConversationId(leg[0]),
-            position=leg[1],
-            rank=leg[2],
-            thread=receipts.thread_of(echo.author, echo.peer),
-            author=echo.author,
-            at_ms=echo.at_ms,
-            source=leg[3],
-        )
-        idmap.bind(tx, [place])
-        return idmap.release(tx, [place])
 
     def _claim_account(self, tx: Transaction, native: NativeAccount) -> list[str]:
         account: Account = accounts.save(tx, native)
@@ -328,6 +328,8 @@ def _named(update: Native) -> tuple[str, ...]:
             return (update.blocker, update.blocked)
         case NativeReceipt():
             return (update.reader,)
+        case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
+            return (update.actor,)
         case _:
             return ()
 

@@ -13,7 +13,8 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import adoption, idmap, reports
+from bridges.kit import adoption, idmap, reactions, reports, targets
+from bridges.kit.legs import Work
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.people import People
 from bridges.kit.receipts import Reach
@@ -22,10 +23,11 @@ from bus.connection import ApiError, Connection
 from bus.reader import HistoryGone, Reader, ReaderLost, RolledBack
 from bus.sqlite import Store
 from bus.stored import StoredMessage
-from schemas.codec import decode_legs, decode_record, encode
+from schemas.codec import decode_event, decode_legs, decode_record, encode
 from schemas.errors import NotUnderstood
-from schemas.ids import PersonId, RailName
-from schemas.log import Entry, Leg, Record, order_of
+from schemas.events import Reaction
+from schemas.ids import RailName
+from schemas.log import Entry, Record, order_of
 from schemas.people import Person
 
 _log = structlog.get_logger(__name__)
@@ -33,18 +35,7 @@ _log = structlog.get_logger(__name__)
 BATCH = 256
 PAUSE_S, LONG_PAUSE_S = 0.2, 5.0
 _NO_LEGS = b"\x80"
-
-
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row of `legs` holds: all that is needed to do the leg, long after the log has gone on."""
-
-    source: str
-    event: msgspec.Raw
-    actor: PersonId | None
-    seats: msgspec.Raw
-    leg: Leg
-    refusal: str = ""
-    routed_at_ms: int = 0
+_OF_CONTENTS = ("message", "reaction")
 
 
 class _Taken(msgspec.Struct, kw_only=True):
@@ -147,8 +138,8 @@ class LogReader:
                 rank = order_of(message.sequence, index)
                 if entry.source == self._rail:
                     confirmed.append(entry.event_id)
-                    if entry.kind == "message":
-                        reaches += self._settle(tx, entry, rank, taken)
+                if entry.kind in _OF_CONTENTS:
+                    reaches += self._take_in(tx, entry, rank, taken)
                 if entry.legs != _NO_LEGS and (row := self._leg(entry, rank, message.at_ms)) is not None:
                     legs.append(row)
                 if entry.people:
@@ -163,9 +154,18 @@ class LogReader:
             legs,
         )
         taken.legs = len(legs)
-        taken.events = len(reports.report_reaches(tx, self._outbox, self._rail, reaches))
+        taken.events += len(reports.report_reaches(tx, self._outbox, self._rail, reaches))
         idmap.raise_state(tx, "cursor", messages[-1].sequence)
         return taken
+
+    def _take_in(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:
+        """A message of ours has its place; a reaction counts whether or not it goes to our rail."""
+        if entry.kind == "message":
+            return self._settle(tx, entry, rank, taken) if entry.source == self._rail else []
+        event = decode_event(entry.event)
+        if isinstance(event, Reaction) and entry.actor is not None and entry.outcome == "routed":
+            reactions.note(tx, event, entry.actor, rank, is_ours=entry.source == self._rail)
+        return []
 
     def _settle(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:
         """An event of this rail has its place (or has none: refused)."""
@@ -181,6 +181,7 @@ class LogReader:
             orders = [(place.native_id, rank) for place in places]
             tx.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", orders)
             taken.orders += len(orders)
+        taken.events += len(targets.release(tx, self._outbox, places))
         return idmap.release(tx, places)
 
     def _leg(self, entry: Entry, rank: int, routed_at_ms: int) -> tuple[object, ...] | None:

@@ -22,7 +22,7 @@ from bus.sqlite import Store
 from bus.stored import read_range
 from schemas.codec import encode
 from schemas.dead import Letter, cut
-from schemas.events import AnyEvent, Message, Receipt
+from schemas.events import AnyEvent
 from schemas.ids import PEOPLE_PARTITION, RailName, combined_event_id, digest, partition_of
 
 _log = structlog.get_logger(__name__)
@@ -75,11 +75,7 @@ class Outbox:
 
     def put(self, tx: Transaction, event: AnyEvent) -> str:
         """Have an event published. Putting one twice is harmless. Its id."""
-        partition = (
-            partition_of(event.conversation, self._partitions)
-            if isinstance(event, Message | Receipt)
-            else PEOPLE_PARTITION
-        )
+        partition = partition_of(event.conversation, self._partitions) if event.conversation else PEOPLE_PARTITION
         return self.put_into(tx, event, partition)
 
     def put_into(self, tx: Transaction, event: AnyEvent, partition: int) -> str:

@@ -19,17 +19,23 @@ from typing import Literal
 import msgspec
 import structlog
 
-from bridges.kit import acts, extension, idmap, reports
+from bridges.kit import acts, extension, idmap, reactions, reports, shown, steps, targets
 from bridges.kit.accounts import Accounts, NoAccount
-from bridges.kit.acts import Finished, Impossible, LegRow, Missing, Sending, Step
+from bridges.kit.changes import PAST
 from bridges.kit.contract import Posted, Translator, Verdict
 from bridges.kit.counts import Counts
+from bridges.kit.legs import LegRow
+from bridges.kit.legs import letter as letter_of
+from bridges.kit.legs import routed_at_ms as routed_at_ms_of
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.receipts import Place
+from bridges.kit.shown import GONE, Shown
+from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, Step, Wanting
 from bus.connection import ApiError
 from bus.metrics import sampled
 from bus.sqlite import Store
+from schemas.content import Media
 from schemas.errors import NotUnderstood
 from schemas.events import LegResult
 from schemas.ids import EventId, partition_of
@@ -44,6 +50,9 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 
 
+TOLD_ABOUT = ("post", "edit", "unsend", "react", "vote")
+"""Acts whose result goes back to the log."""
+
 FailedBy = Literal["refused", "deadline", "impossible"]
 
 
@@ -51,15 +60,17 @@ class _Leg:
     """A leg in memory: its row, how many of its calls have succeeded since we started, and how often one did not.
 
     `in_doubt`: a call was not answered (or may have been made before we started), so it may have been carried out.
+    `refused`: why the rail would not have it done as it was first asked.
     """
 
-    __slots__ = ("done", "in_doubt", "retries", "row")
+    __slots__ = ("done", "in_doubt", "refused", "retries", "row")
 
     def __init__(self, row: LegRow, *, in_doubt: bool) -> None:
         self.row = row
         self.retries = 0
         self.done = 0
         self.in_doubt = in_doubt
+        self.refused = ""
 
 
 class _Outcome(msgspec.Struct, kw_only=True):
@@ -69,7 +80,10 @@ class _Outcome(msgspec.Struct, kw_only=True):
     ends: bool = False
     places: Sequence[Place] = ()
     native_ids: tuple[str, ...] = ()
+    shown: Sequence[tuple[str, Shown]] = ()
+    reacted: tuple[str, str, str] | None = None
     lost: tuple[str, ...] = ()
+    skipped: str = ""
     failed: str = ""
     reason: FailedBy = "refused"
     """What `failed` comes under; for the metrics."""
@@ -92,12 +106,14 @@ class Outlet:
         now_ms: Callable[[], int],
         deadline_s: float,
         counts: Counts,
+        link_for: Callable[[Media, int], str],
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
         self._counts = counts
+        self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for)
         self._lanes: dict[str, deque[_Leg]] = {}
         self._ready: deque[str] = deque()
         self._waiting: list[tuple[float, str]] = []
@@ -219,7 +235,7 @@ class Outlet:
             outcomes += [
                 self._without_call(leg, step)
                 for leg, step in zip(legs, steps, strict=True)
-                if isinstance(step, Finished | Impossible)
+                if isinstance(step, Finished | Impossible | Wanting)
             ]
             if sending:
                 outcomes += await self._send(sending)
@@ -231,13 +247,15 @@ class Outlet:
 
     def _plan(self, tx: Transaction, leg: _Leg) -> Step:
         try:
-            return acts.plan(tx, leg.row, self._translator, done=leg.done)
+            return acts.plan(tx, leg.row, self._context, done=leg.done, refused=leg.refused)
         except (NotUnderstood, msgspec.DecodeError) as error:
             return Impossible(why=f"not understood: {error}")
 
-    def _without_call(self, leg: _Leg, step: Finished | Impossible) -> _Outcome:
+    def _without_call(self, leg: _Leg, step: Finished | Impossible | Wanting) -> _Outcome:
+        if isinstance(step, Wanting):
+            return _Outcome(leg=leg, ends=True, failed="files are not carried yet", reason="impossible")
         if isinstance(step, Finished):
-            return _Outcome(leg=leg, ends=True, native_ids=step.native_ids)
+            return _Outcome(leg=leg, ends=True, native_ids=step.native_ids, lost=step.lost, skipped=step.skipped)
         return _Outcome(leg=leg, ends=True, failed=step.why, reason="impossible")
 
     async def _make_accounts(self, legs: Sequence[_Leg], steps: Sequence[Step]) -> list[_Outcome]:
@@ -281,7 +299,7 @@ class Outlet:
                 self.trouble, self.put_off_since_ms = "", 0
                 return self._done(leg, step, answer)
             case "permanent":
-                return _Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
+                return self._refused(leg, step, verdict)
             case "bad_credentials":
                 self._pause("bad_credentials")
                 return _Outcome(leg=leg)
@@ -291,16 +309,31 @@ class Outlet:
                 leg.in_doubt = leg.in_doubt or verdict.outcome == "uncertain" or answer.status >= 500
                 return self._again(leg, verdict.text, verdict.wait_s or answer.wait_s)
 
+    def _refused(self, leg: _Leg, step: Sending, verdict: Verdict) -> _Outcome:
+        """The end, unless there is another way: the leg is then planned again, knowing why."""
+        if verdict.code in PAST and any(one is GONE for _, one in step.changes):
+            return _Outcome(leg=leg, shown=step.changes)
+        if step.has_other_way and not leg.refused:
+            leg.refused, leg.done = verdict.code or "refused", 0
+            return _Outcome(leg=leg)
+        return _Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
+
     def _done(self, leg: _Leg, step: Sending, answer: Answer) -> _Outcome:
         leg.done += 1
-        if step.post is None:
-            return _Outcome(leg=leg)
+        if step.written is None:
+            return _Outcome(leg=leg, ends=step.is_last, shown=step.changes, reacted=step.reacted, lost=step.lost)
         posted: Posted = self._translator.posted(answer.body)
         if not posted.native_ids:
             leg.in_doubt = True
             return self._again(leg, "the answer names no message", 0.0)
-        places = acts.bound(leg.row, step, posted, self._now_ms())
-        return _Outcome(leg=leg, places=places, lost=step.lost, ends=step.is_last, native_ids=posted.native_ids)
+        return _Outcome(
+            leg=leg,
+            places=steps.places(leg.row, step.written, posted.native_ids, posted.at_ms or self._now_ms()),
+            shown=[(posted.native_ids[0], step.written.shown)],
+            lost=step.lost,
+            ends=step.is_last,
+            native_ids=posted.native_ids,
+        )
 
     def _again(self, leg: _Leg, why: str, wait_s: float) -> _Outcome:
         """Later: as told, or after a random time up to a limit that doubles. Past the deadline, never."""
@@ -331,7 +364,7 @@ class Outlet:
     # --- what it changes ---
 
     async def _settle(self, outcomes: Sequence[_Outcome]) -> None:
-        if not any(outcome.ends or outcome.places for outcome in outcomes):
+        if not any(outcome.ends or outcome.places or outcome.shown for outcome in outcomes):
             return
         told = await self._store.write(lambda tx: self._write(tx, outcomes))
         self._results.wake()
@@ -353,17 +386,21 @@ class Outlet:
             self._counts.done[outcome.leg.row.act] += 1
             if outcome.places:
                 posted.append(outcome.leg.row)
-        routed_at_ms = [acts.routed_at_ms(posted[index]) for index in sampled(range(len(posted)))]
+        routed_at_ms = [routed_at_ms_of(posted[index]) for index in sampled(range(len(posted)))]
         self._counts.posted.observe_since([at_ms for at_ms in routed_at_ms if at_ms], self._now_ms())
 
     def _write(self, tx: Transaction, outcomes: Sequence[_Outcome]) -> int:
         places = [place for outcome in outcomes for place in outcome.places]
         idmap.bind(tx, places)
         told = reports.report_reaches(tx, self._outbox, self._rail, idmap.release(tx, places))
+        told += targets.release(tx, self._outbox, places)
+        shown.save(tx, (one for outcome in outcomes for one in outcome.shown))
         for outcome in outcomes:
             row = outcome.leg.row
+            if outcome.reacted is not None:
+                reactions.set_shown(tx, *outcome.reacted)
             if outcome.failed:
-                letter = acts.letter(
+                letter = letter_of(
                     row,
                     rail=self._rail,
                     why=outcome.failed,
@@ -372,7 +409,7 @@ class Outlet:
                     may_have_been_sent=outcome.leg.in_doubt,
                 )
                 told.append(self._outbox.put_dead(tx, letter, since=row.taken_at_ms))
-            if outcome.ends and row.act == "post":
+            if outcome.ends and row.act in TOLD_ABOUT:
                 self._queue_result(tx, outcome)
         tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])
         return len(told)
@@ -380,16 +417,16 @@ class Outlet:
     def _queue_result(self, tx: Transaction, outcome: _Outcome) -> None:
         row = outcome.leg.row
         native_ids = outcome.native_ids
-        if not outcome.failed and outcome.places and outcome.places[0].part > 0:
+        if not outcome.failed and row.act == "post" and outcome.places and outcome.places[0].part > 0:
             native_ids = tuple(place.native_id for place in idmap.parts_of(tx, row.event_id))
         result = LegResult(
             event=EventId(row.event_id),
-            status="failed" if outcome.failed else "posted",
+            status="failed" if outcome.failed else "skipped" if outcome.skipped else "posted",
             origin=row.source if outcome.failed else "",
             native_ids=native_ids,
             attempts=outcome.leg.retries + 1,
             at_ms=self._now_ms(),
-            why=outcome.failed,
+            why=outcome.failed or outcome.skipped,
             lost=outcome.lost,
         )
         reports.queue_result(tx, result, partition_of(row.conversation, self._partitions))

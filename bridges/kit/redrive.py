@@ -17,7 +17,7 @@ import structlog
 
 from bridges.kit import idmap
 from bridges.kit.intake import NOT_NOW, Intake
-from bridges.kit.logreader import Work
+from bridges.kit.legs import Work
 from bridges.kit.outbox import Outbox
 from bridges.kit.people import People
 from bus import subjects

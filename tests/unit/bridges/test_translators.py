@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +24,10 @@ from bridges.kit.contract import (
     Unreadable,
     Verdict,
 )
+from bridges.kit.downgrade import TextPiece
 from bridges.messenger import TRANSLATOR as MESSENGER
 from bridges.whatsapp import TRANSLATOR as WHATSAPP
+from schemas.content import Text
 
 ALL: list[Translator] = [WHATSAPP, MESSENGER, INSTAGRAM]
 
@@ -59,7 +62,7 @@ READ_TEXT = NativeMessage(
     native_id="wamid.A",
     author="16505551234",
     recipient="106540352242922",
-    text="Does it come in another color? 🎨",
+    content=Text(body="Does it come in another color? 🎨"),
     at_ms=1749416383000,
 )
 STATUS = {
@@ -75,7 +78,9 @@ FAILED = {
     "status": "failed",
     "errors": [{"code": 131026, "title": "Message undeliverable", "message": "Message undeliverable"}],
 }
-MID_TEXT = NativeMessage(native_id="m_1", author="2002", recipient="1001", text="hello", at_ms=1749416383123)
+MID_TEXT = NativeMessage(
+    native_id="m_1", author="2002", recipient="1001", content=Text(body="hello"), at_ms=1749416383123
+)
 ECHO = {"mid": "m_9", "is_echo": True, "app_id": 1517776481860111, "metadata": "evt_x", "text": "hi"}
 
 TABLE: list[tuple[str, Translator, bytes, list[Native]]] = [
@@ -89,13 +94,18 @@ TABLE: list[tuple[str, Translator, bytes, list[Native]]] = [
                 native_id="wamid.A",
                 author="16505551234",
                 recipient="106540352242922",
-                text=TEXT["text"]["body"],  # type: ignore[index]
+                content=READ_TEXT.content,
                 at_ms=1749416383000,
                 reply_to="wamid.Z",
             )
         ],
     ),
-    ("whatsapp forwarded", WHATSAPP, whatsapp(messages=[{**TEXT, "context": {"forwarded": True}}]), [READ_TEXT]),
+    (
+        "whatsapp forwarded",
+        WHATSAPP,
+        whatsapp(messages=[{**TEXT, "context": {"forwarded": True}}]),
+        [msgspec.structs.replace(READ_TEXT, forwarded=1)],
+    ),
     (
         "whatsapp without a phone number",
         WHATSAPP,
@@ -105,7 +115,7 @@ TABLE: list[tuple[str, Translator, bytes, list[Native]]] = [
                 native_id="wamid.A",
                 author="US.13491208655302741918",
                 recipient="106540352242922",
-                text=READ_TEXT.text,
+                content=READ_TEXT.content,
                 at_ms=1749416383000,
             )
         ],
@@ -178,7 +188,12 @@ TABLE: list[tuple[str, Translator, bytes, list[Native]]] = [
         page(update(message={"mid": "m_1", "text": "hello", "reply_to": {"mid": "m_0"}}), kind="instagram"),
         [
             NativeMessage(
-                native_id="m_1", author="2002", recipient="1001", text="hello", at_ms=1749416383123, reply_to="m_0"
+                native_id="m_1",
+                author="2002",
+                recipient="1001",
+                content=Text(body="hello"),
+                at_ms=1749416383123,
+                reply_to="m_0",
             )
         ],
     ),
@@ -210,7 +225,7 @@ def test_a_webhook_is_read(name: str, translator: Translator, body: bytes, expec
 
 
 BAD_PART: list[tuple[Translator, bytes, Native]] = [
-    (WHATSAPP, whatsapp(messages=[{"id": 5}, TEXT, {**TEXT, "type": "image", "image": {"id": "1"}}]), READ_TEXT),
+    (WHATSAPP, whatsapp(messages=[{"id": 5}, TEXT, {**TEXT, "type": "image", "image": {"id": 1}}]), READ_TEXT),
     (WHATSAPP, whatsapp(messages=[{**TEXT, "timestamp": "soon"}, TEXT, "text"]), READ_TEXT),
     (MESSENGER, page(update(message={"mid": 7}), update(message={"mid": "m_1", "text": "hello"}), 3), MID_TEXT),
     (INSTAGRAM, page(None, update(message={"mid": "m_1", "text": "hello"}), update(message={"mid": "m_2"})), MID_TEXT),
@@ -269,7 +284,16 @@ def test_deep_nesting_is_parked() -> None:
         assert all(isinstance(one, Unreadable) for one in translator.read_webhook(body))
 
 
-POST = Post(node="1001", peer="2002", text="hi", key="evt_1", opaque="evt_1", order=4096, sent_at_ms=17, reply_to="m_0")
+POST = Post(
+    node="1001",
+    peer="2002",
+    piece=TextPiece(body="hi"),
+    key="evt_1",
+    opaque="evt_1",
+    order=4096,
+    sent_at_ms=17,
+    reply_to="m_0",
+)
 
 
 def test_whatsapp_posts_as_documented() -> None:

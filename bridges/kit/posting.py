@@ -1,0 +1,174 @@
+"""Messages out: a message fitted to the rail, one native message a piece. The SQL runs in transactions.
+
+What is bound is done, so a post may be planned any number of times; each part carries a key of its own.
+"""
+
+from collections.abc import Sequence
+from sqlite3 import Connection as Transaction
+
+import msgspec
+
+from bridges.kit import accounts, downgrade, idmap, receipts, shown, uploads
+from bridges.kit.contract import Post
+from bridges.kit.downgrade import AlbumPiece, Fitted, MediaPiece, Piece, Refused
+from bridges.kit.legs import LegRow, Work
+from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, Step, Wanting, Written
+from schemas.capabilities import Capabilities
+from schemas.codec import decode_event, decode_seats
+from schemas.content import Album, Content, Media, MediaKind, Poll
+from schemas.events import Message
+from schemas.log import Seat
+
+EARLIER = "an earlier message"
+"""What an answer is an answer to, when that is not on this rail."""
+
+
+def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
+    """The next piece of a message, or what it needs first."""
+    event = decode_event(work.event)
+    if not isinstance(event, Message):
+        return Impossible(why=f"a {type(event).__name__} cannot be posted")
+    seats = decode_seats(work.seats)
+    sender = next((seat for seat in seats if seat.person == work.actor), None)
+    recipient = next((seat for seat in seats if seat.person != work.actor), None)
+    if sender is None or recipient is None:
+        return Impossible(why="the members are not two")
+    rail = context.translator.rail
+    node, peer = (accounts.node_for(tx, rail, seat) for seat in (sender, recipient))
+    if node is None or peer is None:
+        needed = [seat for seat, found in ((sender, node), (recipient, peer)) if found is None]
+        return Missing(seats=tuple(needed))
+    answered = _answered(tx, event, receipts.thread_of(node, peer))
+    fitted = _fitted(tx, row, event, context, seats=seats, author=sender.name, answered=answered)
+    if isinstance(fitted, Refused):
+        return Impossible(why=fitted.why)
+    return _next(tx, row, event, context, fitted=fitted, node=node, peer=peer, answered=answered)
+
+
+def _fitted(
+    tx: Transaction,
+    row: LegRow,
+    event: Message,
+    context: Context,
+    *,
+    seats: Sequence[Seat],
+    author: str,
+    answered: str,
+) -> Fitted | Refused:
+    return fit(
+        tx,
+        row,
+        event.content,
+        context,
+        seats=seats,
+        author=author,
+        forwarded=event.forwarded,
+        answering=EARLIER if event.reply_to and not answered else "",
+    )
+
+
+def fit(
+    tx: Transaction,
+    row: LegRow,
+    content: Content,
+    context: Context,
+    *,
+    seats: Sequence[Seat],
+    author: str = "",
+    forwarded: int = 0,
+    answering: str = "",
+) -> Fitted | Refused:
+    """Content as this rail takes it, with what the rail is known to refuse of its files left out of account."""
+    return downgrade.fit(
+        content,
+        _able(tx, content, context.translator.capabilities),
+        style=context.translator.style,
+        link_for=lambda media: context.link_for(media, row.taken_at_ms),
+        name_of=lambda party: _name(seats, party),
+        author=author,
+        forwarded=forwarded,
+        answering=answering,
+    )
+
+
+def _next(
+    tx: Transaction,
+    row: LegRow,
+    event: Message,
+    context: Context,
+    *,
+    fitted: Fitted,
+    node: str,
+    peer: str,
+    answered: str,
+) -> Step:
+    bound = {place.part: place for place in idmap.parts_of(tx, row.event_id)}
+    pieces = fitted.pieces
+    part = next((number for number in range(len(pieces)) if number not in bound), None)
+    if part is None:
+        native_ids = tuple(bound[number].native_id for number in range(len(pieces)))
+        skipped = "" if pieces else "this rail shows nothing of it"
+        return Finished(native_ids=native_ids, lost=fitted.lost, skipped=skipped)
+    piece = pieces[part]
+    found = uploads.of(tx, files_of(piece), context.now_ms())
+    if isinstance(found, list):
+        return Wanting(node=node, files=tuple(found))
+    key = row.event_id if part == 0 else f"{row.event_id}#{part}"
+    post = Post(
+        node=node,
+        peer=peer,
+        piece=piece,
+        key=key,
+        opaque=key,
+        order=row.rank,
+        sent_at_ms=event.at_ms,
+        reply_to=answered if part == 0 else "",
+        forwarded=event.forwarded,
+        uploads=found,
+    )
+    poll = event.content if isinstance(event.content, Poll) else None
+    written = Written(
+        post=post,
+        event_id=row.event_id,
+        part=part,
+        position=row.position,
+        rank=row.rank,
+        shown=shown.of(piece, poll=poll),
+    )
+    return Sending(
+        call=context.translator.post(post), written=written, is_last=part == len(pieces) - 1, lost=fitted.lost
+    )
+
+
+def _answered(tx: Transaction, event: Message, thread: str) -> str:
+    """What the message replied to is called here: its first part, if it stands in the same thread."""
+    if event.reply_to is None:
+        return ""
+    found = idmap.parts_of(tx, event.reply_to)
+    return found[0].native_id if found and found[0].thread == thread else ""
+
+
+def files_of(piece: Piece) -> list[tuple[Media, MediaKind]]:
+    """The files that a piece shows."""
+    match piece:
+        case MediaPiece(media=media, kind=kind):
+            return [(media, kind)]
+        case AlbumPiece(items=items):
+            return [(item.media, item.kind) for item in items]
+        case _:
+            return []
+
+
+def _able(tx: Transaction, content: Content, capabilities: Capabilities) -> Capabilities:
+    """The capabilities without the kinds as which the rail has refused one of these files."""
+    files = content.items if isinstance(content, Album) else (content,) if isinstance(content, Media) else ()
+    refused = {kind for media in files for kind in uploads.refused(tx, media.sha256)}
+    if not refused:
+        return capabilities
+    left = {kind: limit for kind, limit in capabilities.media.items() if kind not in refused}
+    return msgspec.structs.replace(capabilities, media=left)
+
+
+def _name(seats: Sequence[Seat], party: str) -> str:
+    """What a mentioned member is called; empty: nobody here."""
+    return next((seat.name for seat in seats if party == seat.person or party in seat.handles), "")
