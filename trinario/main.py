@@ -85,6 +85,14 @@ def _running(app: App) -> None:
     _command(node, "create", "nodes:create", "Make a business node for the platform's own API.", _NODE)
     bridge = _family(app, "bridge", "What joins a rail to the bus.", "trinario bridge run whatsapp", _RUNNING)
     _command(bridge, "run", "daemons.bridge:bridge_run", "Run the bridge of one rail.", "trinario bridge run whatsapp")
+    _command(
+        bridge,
+        "new",
+        "newbridge:new",
+        "Write the file that a bridge for a further rail begins with.",
+        "trinario bridge new telegraph",
+        "trinario bridge new telegraph --like whatsapp",
+    )
     console = _family(app, "console", "The web page.", "trinario console run", _RUNNING)
     _command(console, "run", "daemons.console:console_run", "Run the web page.", "trinario console run")
     router = _family(app, "router", "What decides who gets what.", "trinario router run", _RUNNING)

@@ -19,6 +19,7 @@ OFFERED = {
     "rail run",
     "rail node create",
     "bridge run",
+    "bridge new",
     "router run",
     "config explain",
     "console run",
