@@ -84,7 +84,9 @@ class RouterSettings(_Section, frozen=True, kw_only=True):
 class LedgerSettings(_Section, frozen=True, kw_only=True):
     """The ledger."""
 
-    port: Port = 0
+    port: Port = 7131
+    search: bool = True
+    """Keep the words of messages, so that they can be searched for. Changed: the ledger is made anew."""
 
 
 class ConsoleSettings(_Section, frozen=True, kw_only=True):

@@ -174,6 +174,11 @@ class Connection:
         return self
 
     @property
+    def client(self) -> Client:
+        """The library's own connection: for `bus.service` only."""
+        return self._client
+
+    @property
     def is_connected(self) -> bool:
         """Whether the bus is there now, as far as is known."""
         return self._connected.is_set()

@@ -17,6 +17,8 @@ import nkeys
 from bus import subjects
 
 BRIDGE_PREFIX = "bridge-"
+LEDGER = "ledger"
+_ASKING = (f"ask.{LEDGER}.*", "$SRV.>")
 
 
 class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +53,7 @@ def bridge_role(rail: str) -> str:
 
 def all_roles(rails: Iterable[str]) -> list[str]:
     """Every role of a bus with these rails."""
-    return ["admin", "router", "operator", "ledger", "console", *(bridge_role(rail) for rail in rails)]
+    return ["admin", "router", "operator", LEDGER, "console", *(bridge_role(rail) for rail in rails)]
 
 
 def inbox_prefix(role: str) -> str:
@@ -91,7 +93,7 @@ def permissions(role: str, rails: Sequence[str]) -> Permissions:
     return Permissions(
         publish=tuple(publish),
         subscribe=(f"{inbox_prefix(role)}.>", *subscribe),
-        may_answer=role.startswith(BRIDGE_PREFIX),
+        may_answer=role == LEDGER or role.startswith(BRIDGE_PREFIX),
     )
 
 
@@ -161,17 +163,20 @@ def _router(rails: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _ledger(rails: list[str]) -> tuple[list[str], list[str]]:
-    return [*_consume(subjects.LOG), *_look_everywhere(rails)], [subjects.PEOPLE_CHANGED]
+    publish = [*_consume(subjects.LOG), *_look_everywhere(rails)]
+    return publish, [subjects.PEOPLE_CHANGED, f"ask.{LEDGER}.*", "$SRV.>"]
 
 
 def _console(rails: list[str]) -> tuple[list[str], list[str]]:
-    return [*_consume(subjects.LOG), *_look_everywhere(rails)], ["live.>", subjects.PEOPLE_CHANGED]
+    publish = [*_consume(subjects.LOG), *_ASKING, *_look_everywhere(rails)]
+    return publish, ["live.>", subjects.PEOPLE_CHANGED]
 
 
 def _operator(rails: list[str]) -> tuple[list[str], list[str]]:
     api = "$JS.API"
     publish = [
         f"in.{subjects.OPERATOR}.*",
+        *_ASKING,
         *("ask.*.redrive", "dead.redriven.*", "dead.dropped.*"),
         *_consume(subjects.LOG),
         *_consume(subjects.DEAD),
@@ -182,4 +187,4 @@ def _operator(rails: list[str]) -> tuple[list[str], list[str]]:
     return publish, ["live.>", subjects.PEOPLE_CHANGED]
 
 
-_ROLES = {"admin": _admin, "router": _router, "ledger": _ledger, "console": _console, "operator": _operator}
+_ROLES = {"admin": _admin, "router": _router, LEDGER: _ledger, "console": _console, "operator": _operator}

@@ -103,6 +103,11 @@ def parse_live(subject: str) -> tuple[int, str, str]:
     raise BadSubject(f"{subject!r} is not a live subject; expected live.<partition>.<rail>.<kind>.")
 
 
+def ask(service: str, question: str) -> str:
+    """Core subject on which a service takes a question."""
+    return f"ask.{_rail(service)}.{_rail(question)}"
+
+
 def schedule(partition: int, name: str) -> str:
     """Where one deadline waits. A new message on it replaces the deadline."""
     return f"at.{partition}.{name}"

@@ -97,6 +97,8 @@ def _running(app: App) -> None:
     _command(console, "run", "daemons.console:console_run", "Run the web page.", "trinario console run")
     router = _family(app, "router", "What decides who gets what.", "trinario router run", _RUNNING)
     _command(router, "run", "daemons.router:router_run", "Run a router; several share the work.", "trinario router run")
+    ledger = _family(app, "ledger", "What became of every message.", "trinario ledger run", _RUNNING)
+    _command(ledger, "run", "daemons.ledger:ledger_run", "Keep the ledger, and answer about it.", "trinario ledger run")
     config = _family(app, "config", "Settings.", "trinario config explain", _RUNNING)
     _command(
         config,

@@ -36,6 +36,8 @@ EXIT_CODES: Mapping[str, int] = {
     "bus.health.AddressTaken": CONFIGURATION,
     "bus.keys.BadKey": CONFIGURATION,
     "bus.publish.BusUnavailable": NOT_REACHABLE,
+    "bus.service.CannotAnswer": FAILED,
+    "bus.service.NobodyAnswers": NOT_REACHABLE,
     "bus.server.ServerError": FAILED,
     "bus.server.PortTaken": CONFIGURATION,
     "bus.server.StoreLocked": CONFIGURATION,

@@ -38,6 +38,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     console: str | None = None
     bridges: dict[str, str] = {}
     router: str = ""
+    ledger: str = ""
     pid: int = 0
     daemons: dict[str, Daemon] = {}
 

@@ -1,6 +1,7 @@
 """Which daemon listens on which port of this machine, and whether those ports are free.
 
-Contract: base +0 NATS, +1 and on the rails, +11 and on their bridges, +20 the console, +30 metrics (the router's).
+Contract: base +0 NATS, +1 and on the rails, +11 and on their bridges, +20 the console, +30 metrics: the router's,
+and +31 the ledger's.
 """
 
 import random
@@ -14,7 +15,7 @@ from trinario.failures import Misconfigured
 
 HOST = "127.0.0.1"
 DEFAULT_BASE = 7100
-_RAIL, _BRIDGE, _CONSOLE, _ROUTER = 1, 11, 20, 30
+_RAIL, _BRIDGE, _CONSOLE, _ROUTER, _LEDGER = 1, 11, 20, 30, 31
 _MOST_RAILS = 9
 _LOWEST, _DEFAULT_EPHEMERAL = 10_000, 32_768
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -25,6 +26,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
 
     nats: int
     router: int
+    ledger: int
     console: int
     rails: dict[str, int]
     bridges: dict[str, int]
@@ -37,6 +39,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
             **{f"bridge-{rail}": port for rail, port in self.bridges.items()},
             "console": self.console,
             "router": self.router,
+            "ledger": self.ledger,
         }
 
 
@@ -46,14 +49,15 @@ def planned(base: int, rails: Sequence[str]) -> Ports:
         raise Misconfigured(
             f"{len(rails)} rails do not fit the port plan (at most {_MOST_RAILS}): run them one by one."
         )
-    if base and not 1024 <= base <= 65_535 - _ROUTER:
+    if base and not 1024 <= base <= 65_535 - _LEDGER:
         raise Misconfigured(
-            f"--port-base {base} is out of range: choose 1024 to {65_535 - _ROUTER}, or 0 for free ports."
+            f"--port-base {base} is out of range: choose 1024 to {65_535 - _LEDGER}, or 0 for free ports."
         )
     find: Callable[[int], int] = (lambda offset: base + offset) if base else _Free().take
     return Ports(
         nats=find(0),
         router=find(_ROUTER),
+        ledger=find(_LEDGER),
         console=find(_CONSOLE),
         rails={rail: find(_RAIL + place) for place, rail in enumerate(rails)},
         bridges={rail: find(_BRIDGE + place) for place, rail in enumerate(rails)},

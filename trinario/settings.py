@@ -82,6 +82,7 @@ def _keys(ports: Ports) -> dict[str, Any]:
     return {
         "nats.port": ports.nats,
         "router.port": ports.router,
+        "ledger.port": ports.ledger,
         "console.port": ports.console,
         **{f"rails.{rail}.port": port for rail, port in ports.rails.items()},
         **{f"bridges.{rail}.port": port for rail, port in ports.bridges.items()},
@@ -120,6 +121,7 @@ def addresses(settings: Settings) -> Running:
         rails={name: rail.url or "" for name, rail in settings.rails.items()},
         bridges={name: bridge.url or "" for name, bridge in settings.bridges.items()},
         router=router_url(settings),
+        ledger=ledger_url(settings),
     )
 
 
@@ -128,10 +130,16 @@ def router_url(settings: Settings) -> str:
     return f"http://{HOST}:{settings.router.port}"
 
 
+def ledger_url(settings: Settings) -> str:
+    """Where the ledger's health is served."""
+    return f"http://{HOST}:{settings.ledger.port}"
+
+
 def environment(settings: Settings, *, runs_nats: bool, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment in which a child reads the same settings. Credentials are not in it: they are in files."""
     keys: dict[str, Any] = {
         "router.port": settings.router.port,
+        "ledger.port": settings.ledger.port,
         "console.port": settings.console.port,
         "log.level": settings.log.level,
         **({"nats.port": settings.nats.port} if runs_nats else {}),

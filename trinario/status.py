@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _ANSWER_WITHIN_S = 3.0
 _BRIDGE_KEYS, _ROUTER_KEYS = ("state", "pending", "lag_ms", "dead"), ("partitions", "pending", "lag_ms")
+_LEDGER_KEYS = ("state", "pending", "lag_ms", "cursor")
 
 
 async def status(*, common: Common = COMMON) -> None:
@@ -32,7 +33,7 @@ async def status(*, common: Common = COMMON) -> None:
     place = common.place()
     found = await looked_at(place, running(place))
     common.output().document(found, lambda: _status_table(found))
-    parts = [found["nats"], found["router"], *found["bridges"].values(), *found["rails"].values()]
+    parts = [found["nats"], found["router"], found["ledger"], *found["bridges"].values(), *found["rails"].values()]
     if all(part.get("state") == UNREACHABLE for part in parts):
         raise NotReachable("None of the daemons answers. Start them again with `trinario up`.")
 
@@ -63,10 +64,11 @@ def advise(found: dict[str, Any]) -> None:
 
 
 async def collected(known: Running) -> dict[str, Any]:
-    """What the daemons say of themselves: ``{"nats", "router", "bridges", "rails"}`` (nats: still empty)."""
+    """What the daemons say of themselves: ``{"nats", "router", "ledger", "bridges", "rails"}`` (nats: still empty)."""
     timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
     async with aiohttp.ClientSession(timeout=timeout) as http, asyncio.TaskGroup() as group:
         router = group.create_task(_asked(http, known.router, _ROUTER_KEYS))
+        ledger = group.create_task(_asked(http, known.ledger, _LEDGER_KEYS))
         bridges = {
             rail: group.create_task(_asked(http, url, _BRIDGE_KEYS)) for rail, url in sorted(known.bridges.items())
         }
@@ -74,6 +76,7 @@ async def collected(known: Running) -> dict[str, Any]:
     return {
         "nats": {},
         "router": router.result(),
+        "ledger": ledger.result(),
         "bridges": {rail: task.result() for rail, task in bridges.items()},
         "rails": {rail: task.result() for rail, task in rails.items()},
     }
@@ -117,7 +120,7 @@ async def dead_by_rail(connection: Connection) -> dict[str, int]:
 
 
 def _status_table(found: Mapping[str, Any]) -> "RenderableType | str":
-    named = [("nats", found["nats"]), ("router", found["router"])]
+    named = [("nats", found["nats"]), ("router", found["router"]), ("ledger", found["ledger"])]
     named += [(f"bridge {rail}", part) for rail, part in found["bridges"].items()]
     named += [(f"rail {rail}", part) for rail, part in found["rails"].items()]
     rows = (

@@ -2,7 +2,7 @@
 
     rails                      need nothing
     nats-server, the streams   need nothing
-    router, bridges, the page  need both
+    router, bridges, the page  need both; so does the ledger
 
 By default the daemons are tasks in this process's event loop and only nats-server is a child; with ``--processes``
 each is a child of its own. What runs where is in ``run.json`` for as long as it runs.
@@ -27,6 +27,7 @@ from rails.catalogue import BUNDLED
 from trinario import demo, ports
 from trinario.daemons import console
 from trinario.daemons.bridge import serve_bridge
+from trinario.daemons.ledger import serve_ledger
 from trinario.daemons.nats import make_bus, serving_nats
 from trinario.daemons.rail import serve_rail
 from trinario.daemons.router import serve_router
@@ -36,7 +37,7 @@ from trinario.options import COMMON, Common, Flag
 from trinario.output import Output, picked
 from trinario.place import Daemon, Place, Running, write_private
 from trinario.processes import run_child
-from trinario.settings import Machine, addresses, environment, machine, router_url
+from trinario.settings import Machine, addresses, environment, ledger_url, machine, router_url
 
 _LOOK_AT_NATS_EVERY_S = 0.25
 
@@ -80,6 +81,7 @@ def _ports_here(found: Machine) -> dict[str, int]:
         **{f"bridge-{name}": bridge.port for name, bridge in settings.bridges.items()},
         "console": settings.console.port,
         "router": settings.router.port,
+        "ledger": settings.ledger.port,
     }
 
 
@@ -110,13 +112,19 @@ def _parts(settings: Settings, *, more: tuple[str, ...]) -> tuple[list[Part], li
         words=("router", "run", *more),
         run=lambda: serve_router(settings),
     )
+    ledger = Part(
+        name="ledger",
+        url=ledger_url(settings),
+        words=("ledger", "run", *more),
+        run=lambda: serve_ledger(settings),
+    )
     page = Part(
         name="console",
         url=console.base_url(settings),
         words=("console", "run", *more),
         run=lambda: console.serve_console(settings),
     )
-    return rails, [router, *bridges, page]
+    return rails, [router, ledger, *bridges, page]
 
 
 @contextmanager

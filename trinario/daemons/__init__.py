@@ -4,6 +4,7 @@
     rail      a bundled rail
     bridge    what joins a rail to the bus
     router    what decides
+    ledger    what remembers
     alone     what the commands share
 
 A process that runs one daemon loads that one only; `trinario.up` loads them all.
