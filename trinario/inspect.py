@@ -1,7 +1,7 @@
-"""route explain, trace, tail: looking at the routing from outside. Changes nothing."""
+"""route explain and tail: looking at the routing from outside. Changes nothing."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -10,19 +10,16 @@ from bus import subjects
 from bus.reader import Reader, ReaderLost
 from bus.stored import StoredMessage
 from router.explain import explain
-from router.trace import trace as traced
 from schemas.codec import decode_legs, decode_record
 from schemas.errors import NotUnderstood
 from schemas.handles import parse
 from schemas.log import Entry
 from trinario.bus_access import connected
-from trinario.failures import NotFound
 from trinario.options import COMMON, Common
 from trinario.output import Output, clock, printable, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.tree import Tree
 
 _PAUSE_S = 0.5
 
@@ -62,55 +59,6 @@ def _route_shown(found: Mapping[str, Any]) -> "RenderableType":
         table(("goes to", "why"), legs, empty="It goes nowhere."),
         table(("account", "", "why"), accounts, empty="No accounts."),
     )
-
-
-async def trace(message: str, /, *, common: Common = COMMON) -> None:
-    """The way of one message: where it came from, what was decided, what became of each leg.
-
-    Parameters
-    ----------
-    message
-        Its id on the bus (evt_...), or what any rail calls it.
-    """
-    async with connected(common.place()) as connection:
-        found = await traced(connection, message)
-    if found is None:
-        raise NotFound(
-            f"No message {message!r} is on the log. `trinario send --json` and `trinario inbox --json` show native "
-            "ids; a message that has only just been sent may still be on its way."
-        )
-    common.output().document(found, lambda: _drawing(found))
-
-
-def _drawing(found: Mapping[str, Any]) -> "RenderableType | str":
-    from rich.tree import Tree  # noqa: PLC0415 - as above
-
-    tree = Tree(
-        f"{printable(str(found['from']))} wrote {found['message_id']} at {clock(found['accepted_at_ms'])}",
-        highlight=False,
-    )
-    routed = tree.add(f"position {found['position']} of {found['conversation']}, routed {clock(found['routed_at_ms'])}")
-    _draw_legs(routed, found["legs"])
-    for handle, why in found["unreached"].items():
-        routed.add(f"{printable(handle)}  not reached  ({printable(why)})")
-    for marker in found["markers"]:
-        routed.add(f"{marker['person']} has got up to position {marker['delivered']}, read up to {marker['read']}")
-    for change in found["changes"]:
-        what = f"{change['kind']} {printable(change['emoji'])}".strip()
-        branch = routed.add(f"{what} by {printable(change['actor'])} at {clock(change['at_ms'])}, {change['outcome']}")
-        _draw_legs(branch, change["legs"])
-    return tree
-
-
-def _draw_legs(tree: "Tree", legs: Iterable[Mapping[str, Any]]) -> None:
-    """One branch a rail: what became of it, why, as what, and what was lost."""
-    for leg in legs:
-        why = f"  ({leg['why']})" if leg.get("why") else ""
-        branch = tree.add(f"[bold]{leg['rail']}[/bold]  {leg['status']}{why}")
-        for native_id in leg["native_ids"]:
-            branch.add(f"as {printable(native_id)}")
-        for lost in leg["lost"]:
-            branch.add(f"lost: {lost}")
 
 
 async def tail(*, rail: str | None = None, conversation: str | None = None, common: Common = COMMON) -> None:

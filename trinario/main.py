@@ -99,6 +99,9 @@ def _running(app: App) -> None:
     _command(router, "run", "daemons.router:router_run", "Run a router; several share the work.", "trinario router run")
     ledger = _family(app, "ledger", "What became of every message.", "trinario ledger run", _RUNNING)
     _command(ledger, "run", "daemons.ledger:ledger_run", "Keep the ledger, and answer about it.", "trinario ledger run")
+    _command(
+        ledger, "rebuild", "history:rebuild", "Make the ledger anew from the log.", "trinario ledger rebuild --json"
+    )
     config = _family(app, "config", "Settings.", "trinario config explain", _RUNNING)
     _command(
         config,
@@ -216,9 +219,33 @@ def _routing(app: App) -> None:
     _command(
         app,
         "trace",
-        "inspect:trace",
+        "trace:trace",
         "The way of one message, by its id on the bus or on any rail.",
         "trinario trace evt_mzxw6ytboi4dmmrqgq3tmnzxga",
+        group=_ROUTING,
+    )
+    _command(
+        app,
+        "why",
+        "trace:why",
+        "Why somebody did, or did not, get a message.",
+        "trinario why evt_mzxw6ytboi4dmmrqgq3tmnzxga instagram:@bob",
+        group=_ROUTING,
+    )
+    _command(
+        app,
+        "search",
+        "history:search",
+        "Messages in which these words stand.",
+        "trinario search pasta tonight",
+        group=_ROUTING,
+    )
+    _command(
+        app,
+        "loss",
+        "history:loss",
+        "What somebody did not see as it was meant, and why.",
+        "trinario loss --of instagram:@bob",
         group=_ROUTING,
     )
     _command(app, "status", "status:status", "How each part is doing.", "trinario status", group=_ROUTING)

@@ -78,6 +78,7 @@ class Ledger:
         self._projector: Projector | None = None
         self._again = asyncio.Event()
         self._last = 0
+        self._builds = 0
         self._is_answering = False
         self._health = HealthServer(
             name=LEDGER,
@@ -100,6 +101,7 @@ class Ledger:
             "lag_ms": max(0, int(time.time() * 1000) - at_ms) if pending and at_ms else 0,
             "facts": self._projector.facts if self._projector is not None else 0,
             "search": self._search,
+            "builds": self._builds,
         }
 
     def metrics(self) -> Mapping[str, float]:
@@ -173,6 +175,7 @@ class Ledger:
     async def _follow(self, store: Store) -> None:
         """Until somebody wants it made anew, or it has to be."""
         self._again.clear()
+        self._builds += 1
         self._projector = Projector(conn=self._conn, store=store, search=self._search)
         queries = Queries(store)
         self._open = queries, Losses(store, queries)

@@ -64,15 +64,16 @@ def questions(ledger: Answering) -> dict[str, Answerer]:
         return {"found": await losses.page(of, limit=_limit(asked)), "behind": behind}
 
     async def status(_: dict[str, Any]) -> Any:
-        return ledger.status()
+        return {**ledger.status(), "pending": await ledger.behind(within_s=0)}
 
     async def figures(_: dict[str, Any]) -> Any:
         queries, _losses = ledger.opened()
         return {**ledger.status(), **await queries.figures()}
 
     async def rebuild(_: dict[str, Any]) -> Any:
+        before = ledger.status()["builds"]
         ledger.rebuild()
-        return {}
+        return {"builds": before}
 
     return {
         "trace": trace,

@@ -6,6 +6,7 @@ Everything here only looks. Texts of messages are not shown: who wants to read i
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from bus import dead, subjects
@@ -13,7 +14,6 @@ from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConne
 from bus.kv import Bucket
 from bus.stored import StoredMessage, message_at
 from router.explain import explain as dry_run
-from router.trace import trace as traced
 from schemas.codec import decode_event, decode_legs, decode_person, decode_record, decode_seats
 from schemas.errors import NotUnderstood, Refusal, TrinarioError
 from schemas.errors import explain as in_words
@@ -21,10 +21,12 @@ from schemas.events import Results
 from schemas.handles import parse
 from schemas.log import ENTRY_BITS, Entry
 from schemas.people import Person
+from trinario.asking import story
 from trinario.console.answers import answered, explained, refused
 from trinario.console.buslink import BusAway, BusLink
 from trinario.failures import NotFound
 
+_log = structlog.get_logger(__name__)
 _AWAY = (NotConnected, NoAnswer, NoResponder, ApiError)
 _MOST_LETTERS, _MOST_RANKS = 200, 500
 
@@ -63,10 +65,9 @@ class Sights:
 
 async def _trace(request: web.Request, connection: Connection) -> Any:
     any_id = request.query.get("id", "")
-    found = await traced(connection, any_id) if any_id else None
-    if found is None:
-        raise NotFound("No such message is on the log. One that has only just been sent may still be on its way.")
-    return found
+    if not any_id:
+        raise NotFound("No message is named. Give the id of one.")
+    return await story(connection, any_id, _log.debug)
 
 
 async def _explain(request: web.Request, connection: Connection) -> Any:

@@ -11,7 +11,7 @@ RAILS = ("whatsapp", "messenger", "instagram")
 
 
 def test_the_plan_is_the_contracts() -> None:
-    """Base +0 NATS, +1 to +3 the rails, +11 to +13 their bridges, +20 the page, +30 metrics."""
+    """Base +0 NATS, +1 to +3 the rails, +11 to +13 their bridges, +20 the page, +30 metrics, +31 the ledger's."""
     ports = planned(7100, RAILS)
     assert ports.all() == {
         "nats": 7100,
@@ -23,13 +23,14 @@ def test_the_plan_is_the_contracts() -> None:
         "bridge-instagram": 7113,
         "console": 7120,
         "router": 7130,
+        "ledger": 7131,
     }
 
 
 def test_base_zero_takes_free_ports() -> None:
     """All different, all free now."""
     ports = planned(0, RAILS).all().values()
-    assert len(set(ports)) == 9
+    assert len(set(ports)) == 10
     assert all(is_free(port) for port in ports)
 
 
