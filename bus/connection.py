@@ -27,7 +27,7 @@ Headers = Mapping[str, str]
 _CONNECT_WITHIN_S = 3
 _PING_EVERY_S, _PINGS_MISSED = 2, 2
 _HEADER_LINE_BYTES = len(b"NATS/1.0\r\n\r\n")
-_NO_RESPONDERS = b"NATS/1.0 503\r\n\r\n"
+_NO_RESPONDERS = b"NATS/1.0 503\r\n"
 _PER_HEADER_BYTES = len(b": \r\n")
 
 _log = structlog.get_logger(__name__)
@@ -270,7 +270,7 @@ class Connection:
             raise NoAnswer(f"{subject}: no answer within {wait_s:g} s (the outcome is unknown).") from error
         finally:
             self._waiting.pop(token, None)
-        if answer.headers == _NO_RESPONDERS:
+        if answer.headers.startswith(_NO_RESPONDERS) and not answer.body:
             raise NoResponder(f"{subject}: nobody takes it. Is the topology in place (`trinario up` makes it)?")
         return answer
 

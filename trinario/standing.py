@@ -95,6 +95,18 @@ def of_router(part: Mapping[str, Any], *, long_lag_ms: int = LONG_LAG_MS) -> Adv
     return _WELL
 
 
+def of_ledger(part: Mapping[str, Any], *, long_lag_ms: int = LONG_LAG_MS) -> Advice:
+    """The ledger, by its ``/status``."""
+    if part.get("state") == UNREACHABLE:
+        return Advice(
+            "the ledger does not answer",
+            "Start it (`trinario ledger run`). Messages do not need it; `trinario trace` reads the log meanwhile.",
+        )
+    if (part.get("lag_ms") or 0) > long_lag_ms:
+        return Advice(f"has {part['pending']} log records still to read", "Wait, or see what takes the CPU.")
+    return _WELL
+
+
 def of_rail(rail: str, part: Mapping[str, Any]) -> Advice:
     """A rail, by its ``/readyz``."""
     if part.get("state") == UNREACHABLE:

@@ -57,6 +57,7 @@ def advise(found: dict[str, Any]) -> None:
     """Write into every part what an operator should do: `action`, empty when nothing."""
     found["nats"]["action"] = standing.of_nats(found["nats"]).action
     found["router"]["action"] = standing.of_router(found["router"]).action
+    found["ledger"]["action"] = standing.of_ledger(found["ledger"]).action
     for rail, part in found["bridges"].items():
         part["action"] = standing.of_bridge(rail, part).action
     for rail, part in found["rails"].items():

@@ -130,15 +130,17 @@ def _later(ms: int) -> str:
     return f"+{ms} ms" if ms < 10_000 else f"+{ms // 1000} s"
 
 
+def _leg_told(leg: Mapping[str, Any]) -> str:
+    lost = f" (lost: {', '.join(leg['lost'])})" if leg["lost"] else ""
+    why = f" ({leg['why']})" if leg["status"] in ("failed", "skipped") else ""
+    return f"{leg['rail']} {leg['status']}{lost}{why}"
+
+
 def _since(found: Mapping[str, Any]) -> Iterator[str]:
-    """Edits, the unsend, reactions, votes, and how far everybody has got."""
-    happened = [("edited", one) for one in found["edits"]]
-    happened += [("unsent", found["unsent"])] if found["unsent"] else []
-    happened += [("reacted " + (one["emoji"] or "no more"), one) for one in found["reactions"]]
-    happened += [("voted", one) for one in found["votes"]]
-    for what, one in sorted(happened, key=lambda pair: pair[1]["at_ms"]):
-        legs = ", ".join(f"{leg['rail']} {leg['status']}" for leg in one["legs"])
-        refused = f": {one['why']}" if one["why"] else ""
-        yield printable(f"{clock(one['at_ms'])}  {one['by']} {what}{refused}{'  -> ' if legs else ''}{legs}")
+    """Edits, unsends, reactions and votes, and how far everybody has got."""
+    for change in found["changes"]:
+        legs = ", ".join(_leg_told(leg) for leg in change["legs"])
+        what = f"{change['kind']} {change['emoji']}".strip()
+        yield printable(f"{clock(change['at_ms'])}  {what} by {change['actor']}, {change['outcome']}: {legs}")
     for marker in found["markers"]:
         yield f"{marker['person']} has got up to position {marker['delivered']}, read up to {marker['read']}"

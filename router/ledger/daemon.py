@@ -27,7 +27,7 @@ from router.ledger.projector import OtherLog, Projector, last_sequence
 from router.ledger.queries import Queries
 from router.ledger.store import delete, open_store
 
-FILE = "ledger.sqlite3"
+FILE = "ledger.db"
 _LOOK_EVERY_S = 2.0
 _AWAY = (NotConnected, NoAnswer, NoResponder, ApiError)
 
@@ -76,7 +76,7 @@ class Ledger:
         self._conn, self._path, self._search = conn, path, search
         self._open: tuple[Queries, Losses] | None = None
         self._projector: Projector | None = None
-        self._again = asyncio.Event()
+        self._again, self._first = asyncio.Event(), asyncio.Event()
         self._last = 0
         self._builds = 0
         self._is_answering = False
@@ -139,6 +139,7 @@ class Ledger:
         await self._conn.close()
 
     async def _answer(self, ready: Callable[[dict[str, Any]], None]) -> None:
+        await self._first.wait()
         answering = await Service.open(
             self._conn,
             name=LEDGER,
@@ -179,6 +180,7 @@ class Ledger:
         self._projector = Projector(conn=self._conn, store=store, search=self._search)
         queries = Queries(store)
         self._open = queries, Losses(store, queries)
+        self._first.set()
         following = asyncio.create_task(self._projector.run(), name="ledger.following")
         asked = asyncio.create_task(self._again.wait(), name="ledger.asked")
         try:

@@ -9,7 +9,7 @@ from router.ledger.queries import MOST, Queries, reasons_of, texts_of
 from schemas.codec import decode_seats
 from schemas.errors import explain as in_words
 from schemas.handles import Handle, rail_of
-from schemas.ids import PersonId
+from schemas.ids import person_id
 
 _NEWEST = 1 << 62
 
@@ -55,8 +55,8 @@ class Losses:
         return found[: values["limit"]]
 
     async def _persons(self, of: Handle) -> list[str]:
-        person = await self._queries.person_of(of)
-        return await self._queries.once(person) if person is not None else [PersonId("")]
+        """Who the account's person is and was; somebody nobody has introduced is known by the handle alone."""
+        return await self._queries.once(await self._queries.person_of(of) or person_id(of))
 
 
 def _leg(row: Row) -> dict[str, Any]:

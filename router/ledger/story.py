@@ -158,20 +158,25 @@ def markers(got: Iterable[Got]) -> dict[PersonId, Marker]:
 
 
 def _changes(facts: Facts) -> dict[str, Any]:
-    """Edits, the unsend, reactions and votes, each with its legs; and the reactions as they stand."""
-    of_kind: dict[str, list[dict[str, Any]]] = {"edit": [], "unsend": [], "reaction": [], "vote": []}
-    for change in facts.changed:
-        of_kind.setdefault(change.kind, []).append(_change(change, facts))
+    """Edits, unsends, reactions and votes in the log's order, each with its legs; and how things stand after them."""
+    counted = [change for change in facts.changed if change.outcome == "routed"]
     return {
-        "edits": of_kind["edit"],
-        "unsent": next((one for one in of_kind["unsend"] if one["outcome"] == "routed"), None),
-        "reactions": of_kind["reaction"],
-        "reacted": reactions(facts.changed),
-        "votes": of_kind["vote"],
+        "changes": [_change(change, facts) for change in facts.changed],
+        "edited": any(change.kind == "edit" for change in counted),
+        "unsent": any(change.kind == "unsend" for change in counted),
+        "reactions": reactions(counted),
     }
 
 
 def _change(change: Changed, facts: Facts) -> dict[str, Any]:
+    refused = change.outcome != "routed"
+    here = Line(
+        rail=change.source,
+        status="failed" if refused else "posted",
+        attempts=1,
+        at_ms=change.at_ms,
+        why=in_words(change.why) if refused else "done here",
+    )
     legs: dict[str, Line] = {
         rail: Line(rail=rail, status="queued", at_ms=change.routed_at_ms, why=leg.why)
         for rail, leg in decode_legs(change.legs).items()
@@ -181,15 +186,17 @@ def _change(change: Changed, facts: Facts) -> dict[str, Any]:
         if settled.result.event == change.event_id and settled.rail in legs:
             _settle(legs[settled.rail], settled, change.routed_at_ms)
     return {
-        "event": change.event_id,
-        "by": change.by,
+        "event_id": change.event_id,
+        "kind": change.kind,
+        "actor": change.by,
         "person": change.actor,
-        "source": change.source,
-        "at_ms": change.at_ms,
         "outcome": change.outcome,
-        "why": in_words(change.why) if change.why else "",
-        **change.detail,
-        "legs": [msgspec.to_builtins(line) for line in legs.values()],
+        "why": change.why,
+        "at_ms": change.at_ms,
+        "emoji": change.detail.get("emoji", ""),
+        "how": change.detail.get("how", ""),
+        "options": change.detail.get("options", []),
+        "legs": [msgspec.to_builtins(line) for line in (here, *legs.values())],
         "unreached": change.unreached,
     }
 

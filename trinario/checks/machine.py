@@ -119,6 +119,7 @@ def ports(settings: Settings, *, runs_nats: bool) -> list[Finding]:
         **{f"bridge {name}": bridge.port for name, bridge in settings.bridges.items()},
         "console": settings.console.port,
         "router": settings.router.port,
+        "ledger": settings.ledger.port,
     }
     taken = {who: port for who, port in wanted.items() if port and not is_free(port)}
     if not taken:

@@ -25,6 +25,7 @@ async def parts(known: Running, found: Mapping[str, Any], settings: Settings) ->
     """All about the daemons. `found`: what `status` collected."""
     long_lag_ms = settings.doctor.lag_ms
     told = [_part("router", found["router"], standing.of_router(found["router"], long_lag_ms=long_lag_ms))]
+    told.append(_part("ledger", found["ledger"], standing.of_ledger(found["ledger"], long_lag_ms=long_lag_ms)))
     for rail, part in found["bridges"].items():
         told.append(_part(f"bridge {rail}", part, standing.of_bridge(rail, part, long_lag_ms=long_lag_ms)))
     for rail, part in found["rails"].items():
@@ -46,6 +47,7 @@ def _part(name: str, part: Mapping[str, Any], advice: Advice) -> Finding:
 def _urls(known: Running) -> dict[str, str]:
     return {
         "router": known.router,
+        "ledger": known.ledger,
         **{f"bridge {rail}": url for rail, url in known.bridges.items()},
         **{f"rail {rail}": url for rail, url in known.rails.items()},
     }
@@ -106,7 +108,7 @@ async def _strangers(known: Running, found: Mapping[str, Any]) -> list[Finding]:
     """Ports of daemons that do not answer, and where somebody else does."""
     away = {f"bridge {rail}": known.bridges[rail] for rail, part in found["bridges"].items() if _is_away(part)}
     away |= {f"rail {rail}": known.rails[rail] for rail, part in found["rails"].items() if _is_away(part)}
-    away |= {"router": known.router} if _is_away(found["router"]) else {}
+    away |= {who: url for who, url in (("router", known.router), ("ledger", known.ledger)) if _is_away(found[who])}
     strangers = []
     for who, url in away.items():
         place = urlsplit(url)

@@ -172,7 +172,7 @@ async def test_status_and_doctor_find_all_well(town: Trinario) -> None:
 
     async def well() -> None:
         found = (await town.cli("status"))[0]
-        assert set(found) == {"nats", "router", "bridges", "rails"}
+        assert set(found) == {"nats", "router", "ledger", "bridges", "rails"}
         assert {"partitions", "pending", "lag_ms"} <= set(found["router"])
         for bridge in found["bridges"].values():
             assert {"state", "pending", "lag_ms", "dead"} <= set(bridge)

@@ -75,10 +75,10 @@ async def test_with_processes_a_killed_daemon_comes_back(trinario: Trinario) -> 
     """``kill -9`` of each kind of daemon: another process on the same port, and it is said; people go on writing."""
     trinario.start("--processes")
     before = trinario.ready["daemons"]
-    assert len({daemon["pid"] for daemon in before.values()}) == 9
+    assert len({daemon["pid"] for daemon in before.values()}) == 10
     await trinario.cli("account", "register", "whatsapp:+393331112222", "--name", "Alice")
     await trinario.cli("account", "register", "instagram:@carla", "--name", "Carla")
-    killed = ("router", "rail-whatsapp", "bridge-instagram", "nats")
+    killed = ("router", "ledger", "rail-whatsapp", "bridge-instagram", "nats")
     for name in killed:
         os.kill(before[name]["pid"], signal.SIGKILL)
 
