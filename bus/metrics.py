@@ -58,6 +58,10 @@ METRICS: Mapping[str, Described] = {
             "trinario_router_let_go", "counter", ("why",), "Partitions given up: fenced by another router, and so on."
         ),
         Described("trinario_routers", "gauge", (), "Routers that share the partitions."),
+        Described("trinario_ledger_pending", "gauge", (), "Log records that the ledger has still to read."),
+        Described("trinario_ledger_lag_seconds", "gauge", (), "How old the last record read is, while there are more."),
+        Described("trinario_ledger_log_sequence", "gauge", (), "The last log record kept."),
+        Described("trinario_ledger_facts", "counter", (), "Facts kept since the start."),
         Described("trinario_dead_letters", "gauge", ("stage", "rail"), "Letters in DEAD that wait for an operator."),
         Described("trinario_stream_messages", "gauge", ("stream",), "Messages in a stream."),
         Described("trinario_stream_bytes", "gauge", ("stream",), "Bytes in a stream."),

@@ -6,7 +6,7 @@ aside and made anew: there is nothing in it that the log does not have.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from bus.config import ConfigurationError, Settings
 from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected
 from bus.health import HealthServer
 from bus.keys import LEDGER, ensure_keys
+from bus.metrics import Sample
 from bus.runtime import until_closed
 from bus.service import CannotAnswer, Service
 from bus.sqlite import Store, StoreError
@@ -85,7 +86,7 @@ class Ledger:
             port=port,
             ready=lambda: self._is_answering and self._open is not None,
             status=self.status,
-            metrics=self.metrics,
+            metrics=self.samples,
         )
 
     def status(self) -> Mapping[str, Any]:
@@ -104,9 +105,14 @@ class Ledger:
             "builds": self._builds,
         }
 
-    def metrics(self) -> Mapping[str, float]:
+    def samples(self) -> Iterator[Sample]:
         """The same numbers for Prometheus."""
-        return {key: float(value) for key, value in self.status().items() if isinstance(value, int | float)}
+        now = self.status()
+        yield Sample("trinario_bus_connected", self._conn.is_connected)
+        yield Sample("trinario_ledger_pending", now["pending"])
+        yield Sample("trinario_ledger_lag_seconds", now["lag_ms"] / 1000)
+        yield Sample("trinario_ledger_log_sequence", now["cursor"])
+        yield Sample("trinario_ledger_facts", now["facts"])
 
     def opened(self) -> tuple[Queries, Losses]:
         """See `service.Answering`."""

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from bus.sqlite import Store
-from router.core.fanout import Plan, pack
 from router.core.decision import Decision, entry, refuse
+from router.core.fanout import Plan, pack
 from router.ledger.facts import facts
 from router.ledger.losses import Losses
 from router.ledger.queries import Queries, match_of
