@@ -2,8 +2,10 @@
 
 A commit with `synchronous=FULL` costs one sync of the disk, about 180 us of CPU and more of waiting, whether it
 holds one row or hundreds. So all writes that wait at one moment share one ``BEGIN IMMEDIATE ... COMMIT``; each has
-its own savepoint, so that one that fails is rolled back alone. Every write is on disk when `Store.write` returns.
-Used by bridges and the ledger.
+its own savepoint, so that one that fails is rolled back alone. Every write is on disk when `Store.write` returns,
+unless its caller said that it may follow later: then it is carried out at once (every later write sees it) and reaches
+the disk with the next write that must, in the order in which they came, or after `LATER_S`. That is for what would
+be done again in the same way after a crash. Used by bridges and the ledger.
 """
 
 import asyncio
@@ -21,6 +23,9 @@ Migrations = Mapping[int, str]
 """Version -> the SQL that leads there from the version before."""
 
 Parameters = Iterable[Any] | Mapping[str, Any]
+
+LATER_S = 0.05
+"""How long a write that need not be on disk at once may be without."""
 
 _BUSY_MS = 5000
 _BATCH = 512
@@ -50,10 +55,13 @@ class StoreTooNew(StoreError):
 class _Write(Generic[T]):
     """One caller's function, and what came of it."""
 
-    __slots__ = ("done", "error", "function", "value")
+    __slots__ = ("done", "durable", "error", "function", "must_succeed", "value")
 
-    def __init__(self, function: Callable[[sqlite3.Connection], T], done: "asyncio.Future[None]") -> None:
-        self.function, self.done = function, done
+    def __init__(
+        self, function: Callable[[sqlite3.Connection], T], done: "asyncio.Future[None]", *, durable: bool
+    ) -> None:
+        self.function, self.done, self.durable = function, done, durable
+        self.must_succeed = False
         self.value: T | None = None
         self.error: BaseException | None = None
 
@@ -67,21 +75,28 @@ class _GroupConnection(sqlite3.Connection):
     """
 
     group: "list[_Write[Any]]"
-    """The writes of the next commit: put here by `Store`, which touches it only while no commit runs."""
+    """The writes of the next hop: put here by `Store`, which touches it only while none is under way."""
+
+    must_commit: bool
+    """Whether this hop ends with a commit, even if nothing in it has to be on disk."""
+
+    lost: BaseException | None
+    """Why writes that had been reported as carried out did not reach the disk."""
 
     def commit(self) -> None:
-        writes = self.group
-        if not writes:
-            super().commit()
-            return
+        writes, had_before = self.group, self.in_transaction
         try:
-            self.execute("BEGIN IMMEDIATE")
+            if writes and not had_before:
+                self.execute("BEGIN IMMEDIATE")
             for write in writes:
                 self._run(write)
-            super().commit()
+            if self.must_commit or any(write.durable for write in writes):
+                super().commit()
         except BaseException as error:  # noqa: BLE001 - each caller is told, below
             if self.in_transaction:
                 self.rollback()
+            if had_before:
+                self.lost = error
             for write in writes:
                 write.error = write.error or error
 
@@ -107,7 +122,9 @@ class Store:
         self._waiting: deque[_Write[Any]] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing, self._is_due = False, False
+        self._timer: asyncio.TimerHandle | None = None
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.commits = 0
         self.writes = 0
 
@@ -129,24 +146,44 @@ class Store:
         store = cls(path, writer, reader)
         # aiosqlite has no public name for the connection that our factory made.
         store._grouping = cast("_GroupConnection", writer._conn)  # noqa: SLF001
+        store._grouping.must_commit, store._grouping.lost = False, None
         store._task = asyncio.create_task(store._commit_groups(), name=f"store {path.name}")
         return store
 
-    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run `function` in the writer's thread, in the shared transaction; its answer once that is on disk.
 
         It must not commit, and must leave no cursor open. If it raises, only its own changes are undone, and only
         this caller sees the error. If this caller is cancelled, the write may or may not happen.
+
+        Not `durable`: the answer comes once it is carried out. It is for what may be forgotten by a crash, together
+        with all that came after it. Should the disk refuse it in the end, `failure` raises.
         """
-        if self._closing:
-            raise StoreError(f"{self.path} is closed.")
-        write = _Write(function, asyncio.get_running_loop().create_future())
-        self._waiting.append(write)
+        write = self._put(function, durable=durable)
         self._wake.set()
         await write.done
         if write.error is not None:
             raise write.error
         return cast("T", write.value)
+
+    def later(self, function: Callable[[sqlite3.Connection], object]) -> None:
+        """`write`, not durable, without waiting: it goes along with the next write, or after `LATER_S`.
+
+        It must not fail: if it does, `failure` raises.
+        """
+        self._put(function, durable=False).must_succeed = True
+        self._set_timer()
+
+    def _put(self, function: Callable[[sqlite3.Connection], T], *, durable: bool) -> "_Write[T]":
+        if self._closing or self._failed.done():
+            raise StoreError(f"{self.path} is closed.")
+        write = _Write(function, asyncio.get_running_loop().create_future(), durable=durable)
+        self._waiting.append(write)
+        return write
+
+    async def failure(self) -> None:
+        """Run beside what uses the store: raises `StoreError` when writes not durable were refused by the disk."""
+        await asyncio.shield(self._failed)
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Rows of what was committed when the query began. Waits for no write."""
@@ -165,25 +202,49 @@ class Store:
         self._wake.set()
         task, self._task = self._task, None
         await task
+        if self._timer is not None:
+            self._timer.cancel()
+        self._failed.cancel()
         await self._reader.close()
         await self._writer.close()
 
     async def _commit_groups(self) -> None:
         while True:
-            if not self._waiting:
-                if self._closing:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting or self._is_due or self._closing:
+                await self._commit_group()
+                if self._closing and not self._waiting:
                     return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            writes = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
-            self._grouping.group = writes
-            await self._writer.commit()
+
+    async def _commit_group(self) -> None:
+        grouping = self._grouping
+        writes = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+        grouping.group, grouping.must_commit, self._is_due = writes, self._is_due or self._closing, False
+        await self._writer.commit()
+        self.writes += len(writes)
+        if grouping.in_transaction:
+            self._set_timer()
+        else:
             self.commits += 1
-            self.writes += len(writes)
-            for write in writes:
-                if not write.done.done():  # its caller may have been cancelled
-                    write.done.set_result(None)
+        for write in writes:
+            if not write.done.done():  # its caller may have been cancelled
+                write.done.set_result(None)
+            if write.must_succeed and write.error is not None:
+                grouping.lost = grouping.lost or write.error
+        if grouping.lost is not None and not self._failed.done():
+            _log.critical("store.lost", path=self.path.name, reason=repr(grouping.lost))
+            self._failed.set_exception(
+                StoreError(f"{self.path}: what was done last could not be written ({grouping.lost}). Start it again.")
+            )
+
+    def _set_timer(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LATER_S, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer, self._is_due = None, True
+        self._wake.set()
 
 
 async def _connect(path: Path, *pragmas: str, **more: Any) -> aiosqlite.Connection:

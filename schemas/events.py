@@ -133,7 +133,7 @@ class LegResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
 
 
 class Results(Event, frozen=True, kw_only=True, gc=False, tag="results"):
-    """Leg results of one partition, together. The id map is a projection of these."""
+    """Leg results of one rail, together, on any partition. The id map is a projection of these."""
 
     results: tuple[LegResult, ...]
 

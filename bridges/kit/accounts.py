@@ -153,7 +153,9 @@ class Accounts:
     async def get_many(self, native_ids: Iterable[str]) -> dict[str, Account]:
         """Those of the accounts that there are; asks the rail about those it does not know."""
         wanted = dict.fromkeys(native_ids)
-        found = await self._store.write(lambda tx: {one: by_id(tx, one) for one in wanted})
+        if not wanted:
+            return {}
+        found = await self._store.write(lambda tx: {one: by_id(tx, one) for one in wanted}, durable=False)
         accounts = {native_id: account for native_id, account in found.items() if account is not None}
         for native_id in wanted.keys() - accounts.keys():
             with suppress(NoAccount):
@@ -162,7 +164,7 @@ class Accounts:
 
     async def get(self, native_id: str) -> Account:
         """An account by its native id; asks the rail if need be. Raises `NoAccount`."""
-        known = await self._store.write(lambda tx: by_id(tx, native_id))
+        known = await self._store.write(lambda tx: by_id(tx, native_id), durable=False)
         if known is not None:
             return known
         answer = await self._client.ask(extension.account(native_id))
@@ -183,7 +185,7 @@ class Accounts:
 
     async def find_node(self, seat: Seat) -> str:
         """The account that acts for a member, made or brought up to date if it is a ghost. Raises `NoAccount`."""
-        known = await self._store.write(lambda tx: node_for(tx, self._rail, seat))
+        known = await self._store.write(lambda tx: node_for(tx, self._rail, seat), durable=False)
         if known is not None:
             return known
         own = own_handle(self._rail, seat)

@@ -4,8 +4,7 @@ Which act is whose: messages `posting`, edits, unsends and votes `changes`, reac
 failures are here.
 """
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from sqlite3 import Connection as Transaction
 from typing import assert_never
 
@@ -50,17 +49,25 @@ def plan(tx: Transaction, row: LegRow, context: Context, *, done: int, refused: 
         case "post":
             return posting.plan(tx, row, work, context)
         case "read" | "delivered":
-            return next(islice(_receipts(tx, row, work), done, None), _FINISHED)
+            return _nth(list(_receipts(tx, row, work)), done)
         case "block":
             return _block(tx, work, context.translator)
         case "fail":
-            return next(islice(_failures(tx, row, work, context.translator), done, None), _FINISHED)
+            return _nth(list(_failures(tx, row, work, context.translator)), done)
         case "edit" | "unsend" | "react" | "vote":
             return _CHANGES[row.act](tx, row, work, context, refused=refused)
         case "group":
             return Impossible(why="group is not carried yet")
         case _:
             assert_never(row.act)
+
+
+def _nth(steps: Sequence[Step], done: int) -> Step:
+    """The step behind those that are done."""
+    if done >= len(steps):
+        return _FINISHED
+    step = steps[done]
+    return msgspec.structs.replace(step, is_last=done == len(steps) - 1) if isinstance(step, Sending) else step
 
 
 # --- receipts --------------------------------------------------------------------------------------------------------
@@ -77,6 +84,8 @@ def _receipts(tx: Transaction, row: LegRow, work: Work) -> Iterator[Step]:
         node = next((one for one in receipts.members_of(thread) if acts_for(tx, one, actor)), None)
         if node is None:
             continue
+        if row.act == "delivered" and idmap.has_got(tx, row.conversation, node, row.position):
+            continue  # the rail has told us so itself
         up_to = idmap.latest_for(tx, conversation=row.conversation, thread=thread, reader=node, position=row.position)
         if up_to is None:
             continue
@@ -103,7 +112,7 @@ def _block(tx: Transaction, work: Work, translator: Translator) -> Step:
     node, other = (accounts.node_for(tx, translator.rail, seat) for seat in (blocker, blocked))
     if node is None or other is None:
         return Missing(seats=tuple(seat for seat, found in ((blocker, node), (blocked, other)) if found is None))
-    return Sending(call=extension.block(blocker=node, blocked=other, on=event.on))
+    return Sending(call=extension.block(blocker=node, blocked=other, on=event.on), is_last=True)
 
 
 def _failures(tx: Transaction, row: LegRow, work: Work, translator: Translator) -> Iterator[Step]:

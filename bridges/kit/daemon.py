@@ -7,7 +7,7 @@ there), and the rest follows as it can. Killed at any point, it goes on from its
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from bridges.kit.rail import RailAway, RailClient, Unanswered
 from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
 from bridges.kit.state import STATES, Standing, standing
+from bridges.kit.steps import Foreseen
 from bus import topology
 from bus.config import BridgeSettings, ConfigurationError, RailSettings, Settings
 from bus.connection import ApiError, Connection
@@ -123,6 +124,7 @@ class Bridge:
             outbox=self.outbox,
             accounts=self.accounts,
             results=self.results,
+            orders=self.orders,
             partitions=partitions,
             now_ms=now_ms,
             deadline_s=deadline_s,
@@ -135,7 +137,9 @@ class Bridge:
             store=store,
             outbox=self.outbox,
             people=self.people,
+            foresee=self.outlet.foresee,
             on_taken=self._on_taken,
+            on_adoptions=self.adopter.wake,
             now_ms=now_ms,
         )
         self.intake = Intake(
@@ -158,17 +162,16 @@ class Bridge:
             outbox=self.outbox,
             intake=self.intake,
             people=self.people,
-            on_leg=lambda: self.outlet.legs_added(1),
+            on_leg=self.outlet.leg_put_back,
             now_ms=now_ms,
             clock_s=time.monotonic,
         )
         self.subscribed = asyncio.Event()
         self.dead, self.unmatched = 0, 0
 
-    def _on_taken(self, legs: int) -> None:
+    def _on_taken(self, ranks: Mapping[str, int], legs: Sequence[Foreseen]) -> None:
+        self.orders.add(ranks)  # first: legs may rest on them
         self.outlet.legs_added(legs)
-        self.orders.wake()
-        self.adopter.wake()
 
     def standing(self) -> Standing:
         """The bridge's state, and why it is in it."""
@@ -235,6 +238,7 @@ class Bridge:
                 self._tell_capabilities(),
                 self._count(),
                 until_closed(self._conn),
+                self._store.failure(),
             ):
                 tasks.create_task(part)
 
@@ -299,7 +303,7 @@ class Bridge:
     async def _count(self) -> None:
         """What was given up, and what was about messages that we do not know."""
         while True:
-            self.dead, self.unmatched = await self._store.write(self._look)
+            self.dead, self.unmatched = await self._store.write(self._look, durable=False)
             await asyncio.sleep(1)
 
     def _look(self, tx: Transaction) -> tuple[int, int]:

@@ -172,6 +172,15 @@ def advance(tx: Connection, reached: Iterable[Reach]) -> list[Reach]:
     return news
 
 
+def has_got(tx: Connection, conversation: str, reader: str, position: int) -> bool:
+    """Whether the rail has said that a reader has everything up to a position."""
+    row = tx.execute(
+        "SELECT 1 FROM markers WHERE conversation = ? AND reader = ? AND position >= ?",
+        (conversation, reader, position),
+    ).fetchone()
+    return row is not None
+
+
 def _marker(tx: Connection, one: Reach, status: str) -> int:
     row = tx.execute(
         "SELECT position FROM markers WHERE conversation = ? AND reader = ? AND status = ?",

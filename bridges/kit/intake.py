@@ -153,13 +153,18 @@ class Intake:
         """Claim updates and publish what they tell. Returns when the bus has it; raises one of `NOT_NOW`.
 
         `webhook`: what they came in; kept with those that cannot be read, so that they can be taken again.
+        For receipts of delivery, which are collected, it is enough that they are in our outbox.
         """
         known = await self._accounts.get_many(name for update in updates for name in _named(update))
         claims = [await self._prepare(update, known) for update in updates]
         if not claims:
             return
-        event_ids = await self._store.write(lambda tx: self._claim(tx, claims, webhook))
-        self._results.wake()
+        event_ids, rows = await self._store.write(
+            lambda tx: (self._claim(tx, claims, webhook), self._outbox.collect(tx))
+        )
+        self._outbox.offer(rows)
+        if any(isinstance(claim, NativeFailure) for claim in claims):
+            self._results.wake(hurry=True)
         await self._outbox.published(event_ids)
 
     async def _prepare(self, update: Native, known: Mapping[str, Account]) -> Claim:
@@ -203,7 +208,7 @@ class Intake:
     # --- in the transaction ---
 
     def _claim(self, tx: Transaction, claims: Sequence[Claim], webhook: bytes) -> list[str]:
-        """Everything that has to be on the bus before the rail is told 200."""
+        """Claim; the events that have to be on the bus before the rail is told 200."""
         put: list[str] = []
         reaches: list[Reach] = []
         for claim in claims:

@@ -1,10 +1,14 @@
 """The rows of `legs`: what is to be done on the rail, as the log reader keeps it and the outlet carries it out."""
 
+from sqlite3 import Connection as Transaction
+
 import msgspec
 
 from schemas.dead import DeadLeg, Letter, cut
 from schemas.ids import ConversationId, PersonId, RailName
 from schemas.log import Act, Leg
+
+_COLUMNS = "lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms"
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,9 +24,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LegRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of `legs`."""
+    """A row of `legs`. `id` is 0 until it is kept."""
 
-    id: int
+    id: int = 0
     lane: str
     event_id: str
     act: Act
@@ -85,3 +89,28 @@ def letter(row: LegRow, *, rail: RailName, why: str, at_ms: int, attempts: int, 
         attempts=attempts,
         may_have_been_sent=may_have_been_sent,
     )
+
+
+def keep(tx: Transaction, row: LegRow) -> LegRow:
+    """Put a leg into the table; it with its id."""
+    cursor = tx.execute(
+        f"INSERT INTO legs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+        (
+            row.lane,
+            row.event_id,
+            row.act,
+            row.source,
+            row.conversation,
+            row.position,
+            row.rank,
+            row.payload,
+            row.taken_at_ms,
+        ),
+    )
+    return msgspec.structs.replace(row, id=cursor.lastrowid or 0)
+
+
+def kept(tx: Transaction, *, after: int, most: int) -> list[LegRow]:
+    """The next legs behind a row, in order."""
+    rows = tx.execute(f"SELECT id, {_COLUMNS} FROM legs WHERE id > ? ORDER BY id LIMIT ?", (after, most))  # noqa: S608 - constants
+    return [LegRow(**dict(zip(LegRow.__struct_fields__, row, strict=True))) for row in rows.fetchall()]

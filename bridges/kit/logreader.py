@@ -4,20 +4,25 @@ Each batch is one SQLite transaction that ends with the cursor, so its effects h
 Events of this rail get their positions and ranks, their outbox rows are confirmed and the receipts that waited for
 them go out; entries with a leg for this rail become rows of `legs`; persons refresh the cache. The rest is not even
 decoded.
+
+Records that somebody waits for (they bring a leg, other than of a receipt of delivery, or persons) are taken at once,
+with all that came before; the others together, every `SLOW_S` under load. No batch waits for the disk: whatever a crash
+takes away is read again, and done again under the same keys.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection as Transaction
 
 import msgspec
 import structlog
 
-from bridges.kit import adoption, idmap, reactions, reports, targets
-from bridges.kit.legs import Work
-from bridges.kit.outbox import AWAY, Outbox
+from bridges.kit import adoption, idmap, legs, reactions, reports, targets
+from bridges.kit.legs import LegRow, Work
+from bridges.kit.outbox import AWAY, Outbox, Row
 from bridges.kit.people import People
 from bridges.kit.receipts import Reach
+from bridges.kit.steps import Foreseen
 from bus import subjects
 from bus.connection import ApiError, Connection
 from bus.reader import HistoryGone, Reader, ReaderLost, RolledBack
@@ -33,17 +38,29 @@ from schemas.people import Person
 _log = structlog.get_logger(__name__)
 
 BATCH = 256
+SLOW_S = 0.1
 PAUSE_S, LONG_PAUSE_S = 0.2, 5.0
-_NO_LEGS = b"\x80"
+READ_WAIT_S = 2.0
+_NO_LEGS, _READ_ACT = b"\x80", encode("read")
 _OF_CONTENTS = ("message", "reaction")
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that was read. None: it was not understood."""
+
+    sequence: int
+    at_ms: int
+    record: Record | None = None
+    is_urgent: bool = False
 
 
 class _Taken(msgspec.Struct, kw_only=True):
     """What a batch has brought."""
 
-    legs: int = 0
-    events: int = 0
-    orders: int = 0
+    legs: list[Foreseen] = []
+    rows: list[Row] = []
+    confirmed: list[str] = []
+    ranks: dict[str, int] = {}
     adoptions: int = 0
     again: bool = False
     persons: list[Person] = []
@@ -52,7 +69,8 @@ class _Taken(msgspec.Struct, kw_only=True):
 class LogReader:
     """Reads the log through the consumer made for this rail.
 
-    `on_taken`: called with the number of new legs after a batch that brought legs, ranks or ghosts to be taken over.
+    `foresee` plans new legs within the transaction; `on_taken` is called after it with what ranks the rail's messages
+    have got, and with the legs; `on_adoptions` when there are ghosts to be taken over.
     """
 
     def __init__(
@@ -63,15 +81,16 @@ class LogReader:
         store: Store,
         outbox: Outbox,
         people: People,
-        on_taken: Callable[[int], None],
+        foresee: Callable[[Transaction, Sequence[LegRow]], list[Foreseen]],
+        on_taken: Callable[[Mapping[str, int], Sequence[Foreseen]], None],
+        on_adoptions: Callable[[], None],
         now_ms: Callable[[], int],
     ) -> None:
         self._rail, self._conn, self._store = rail, conn, store
-        self._outbox, self._people, self._on_taken, self._now_ms = outbox, people, on_taken, now_ms
+        self._outbox, self._people, self._now_ms = outbox, people, now_ms
+        self._foresee, self._on_taken, self._on_adoptions = foresee, on_taken, on_adoptions
         self._name_on_wire = encode(rail)
         self.cursor = 0
-        self.at_ms = 0
-        """When the last record read was stored; for the lag."""
 
     async def run(self) -> None:
         """Until cancelled. Opens the reader again, from the cursor, whenever it is lost."""
@@ -93,11 +112,19 @@ class LogReader:
         reader = await Reader.open(
             self._conn, stream=subjects.LOG, after=self.cursor, durable=subjects.log_consumer(self._rail)
         )
+        clock = asyncio.get_running_loop().time
+        waiting: list[_Read] = []
+        due_s = 0.0
         try:
             while True:
-                messages = await reader.pull(limit=BATCH)
-                if messages:
-                    await self._take(messages)
+                wait_s = max(0.001, due_s - clock()) if waiting else READ_WAIT_S
+                found = [self._decode(message) for message in await reader.pull(limit=BATCH, wait_s=wait_s)]
+                waiting += found
+                is_urgent = len(waiting) >= BATCH or any(one.is_urgent for one in found)
+                if waiting and (is_urgent or clock() >= due_s):
+                    taken, waiting = waiting, []
+                    await self._take(taken)
+                    due_s = clock() + SLOW_S
         finally:
             await reader.close()
 
@@ -105,57 +132,65 @@ class LogReader:
         await self._store.write(lambda tx: idmap.raise_state(tx, "cursor", cursor))
         self.cursor = cursor
 
-    async def _take(self, messages: list[StoredMessage]) -> None:
-        taken = await self._store.write(lambda tx: self._absorb(tx, messages))
-        self.cursor, self.at_ms = messages[-1].sequence, messages[-1].at_ms
+    def _decode(self, message: StoredMessage) -> _Read:
+        try:
+            record = decode_record(message.data)
+        except NotUnderstood as error:
+            _log.error("record.not_understood", sequence=message.sequence, reason=str(error))
+            return _Read(sequence=message.sequence, at_ms=message.at_ms)
+        is_urgent = any(
+            entry.people
+            or (entry.kind != "receipt" and self._name_on_wire in bytes(entry.legs))
+            or (entry.kind == "receipt" and entry.legs != _NO_LEGS and _READ_ACT in bytes(entry.legs))
+            for entry in record.entries
+        )
+        return _Read(sequence=message.sequence, at_ms=message.at_ms, record=record, is_urgent=is_urgent)
+
+    async def _take(self, found: Sequence[_Read]) -> None:
+        taken = await self._store.write(lambda tx: self._absorb(tx, found), durable=False)
+        self.cursor = found[-1].sequence
         self._people.saw(taken.persons)
+        self._outbox.confirmed(taken.confirmed)
+        self._outbox.offer(taken.rows)
         if taken.again:
             self._outbox.wake(in_doubt=True)
-        elif taken.events:
-            self._outbox.wake()
-        if taken.legs or taken.orders or taken.adoptions:
-            self._on_taken(taken.legs)
+        self._on_taken(taken.ranks, taken.legs)
+        if taken.adoptions:
+            self._on_adoptions()
 
     # --- in the transaction ---
 
-    def _absorb(self, tx: Transaction, messages: list[StoredMessage]) -> _Taken:
+    def _absorb(self, tx: Transaction, found: Sequence[_Read]) -> _Taken:
         taken = _Taken()
         reaches: list[Reach] = []
-        legs: list[tuple[object, ...]] = []
-        confirmed: list[str] = []
+        new: list[LegRow] = []
         passed: dict[int, int] = {}
-        for message in messages:
-            try:
-                record = decode_record(message.data)
-            except NotUnderstood as error:
-                _log.error("record.not_understood", sequence=message.sequence, reason=str(error))
+        for one in found:
+            record = one.record
+            if record is None:
                 idmap.count_dead(tx)
                 continue
             self._check_epoch(tx, record, taken)
             if (cursor := record.cursor.get(self._rail)) is not None:
                 passed[record.partition] = cursor[0]
             for index, entry in enumerate(record.entries):
-                rank = order_of(message.sequence, index)
+                rank = order_of(one.sequence, index)
                 if entry.source == self._rail:
-                    confirmed.append(entry.event_id)
+                    taken.confirmed.append(entry.event_id)
                 if entry.kind in _OF_CONTENTS:
                     reaches += self._take_in(tx, entry, rank, taken)
-                if entry.legs != _NO_LEGS and (row := self._leg(entry, rank, message.at_ms)) is not None:
-                    legs.append(row)
+                if entry.legs != _NO_LEGS and (row := self._leg(tx, entry, rank, one.at_ms)) is not None:
+                    new.append(row)
                 if entry.people:
                     taken.persons.extend(entry.people)
                     taken.adoptions += adoption.note(tx, self._rail, entry.people)
-        self._outbox.confirm(tx, confirmed)
+        self._outbox.confirm(tx, taken.confirmed)
         for partition, sequence in passed.items():
             self._outbox.confirm_up_to(tx, partition=partition, sequence=sequence)
-        tx.executemany(
-            "INSERT INTO legs (lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            legs,
-        )
-        taken.legs = len(legs)
-        taken.events += len(reports.report_reaches(tx, self._outbox, self._rail, reaches))
-        idmap.raise_state(tx, "cursor", messages[-1].sequence)
+        reports.report_reaches(tx, self._outbox, self._rail, reaches)
+        idmap.raise_state(tx, "cursor", found[-1].sequence)
+        taken.legs = self._foresee(tx, new)
+        taken.rows = self._outbox.collect(tx)
         return taken
 
     def _take_in(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:
@@ -178,13 +213,13 @@ class LogReader:
             rank=rank if routed else 0,
         )
         if routed:
-            orders = [(place.native_id, rank) for place in places]
-            tx.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", orders)
-            taken.orders += len(orders)
-        taken.events += len(targets.release(tx, self._outbox, places))
+            ranks = {place.native_id: rank for place in places}
+            tx.executemany("INSERT OR REPLACE INTO orders VALUES (?, ?)", list(ranks.items()))
+            taken.ranks.update(ranks)
+        targets.release(tx, self._outbox, places)
         return idmap.release(tx, places)
 
-    def _leg(self, entry: Entry, rank: int, routed_at_ms: int) -> tuple[object, ...] | None:
+    def _leg(self, tx: Transaction, entry: Entry, rank: int, routed_at_ms: int) -> LegRow | None:
         """The row for our leg, if there is one. Most entries are told by looking for our name in the bytes."""
         if self._name_on_wire not in bytes(entry.legs):
             return None
@@ -200,17 +235,18 @@ class LogReader:
             refusal=entry.why,
             routed_at_ms=routed_at_ms,
         )
-        return (
-            entry.conversation or entry.event_id,
-            entry.event_id,
-            leg.act,
-            entry.source,
-            entry.conversation,
-            entry.position,
-            rank,
-            encode(work),
-            self._now_ms(),
+        new = LegRow(
+            lane=entry.conversation or entry.event_id,
+            event_id=entry.event_id,
+            act=leg.act,
+            source=entry.source,
+            conversation=entry.conversation,
+            position=entry.position,
+            rank=rank,
+            payload=encode(work),
+            taken_at_ms=self._now_ms(),
         )
+        return legs.keep(tx, new)
 
     def _check_epoch(self, tx: Transaction, record: Record, taken: _Taken) -> None:
         """A new epoch: an ingress store was rolled back, and what the log has not confirmed may be gone from it."""

@@ -4,7 +4,9 @@ A row is put in the transaction that claims what it tells of; one task publishes
 deletes a row once the log has passed it. After any doubt (a restart, an unanswered publish) the stream is asked first
 which of the pending rows it has, because its own memory of ids ends some time.
 
-Several callers share a publish, and a transaction, when they come at once.
+Several callers share a publish when they come at once. Who has put rows hands them over (`collect`, `offer`), so that
+the file need not be asked for them; that a row is published is written down when the log does not soon confirm it.
+What is not urgent (`put(slow=True)`) goes along with what is, or together after `SLOW_S`; at once when all is quiet.
 """
 
 import asyncio
@@ -31,13 +33,17 @@ AWAY = (BusUnavailable, NotConnected, NoAnswer, NoResponder)
 """What the bus raises when it cannot be reached; nothing is lost, and it is tried again."""
 
 BATCH = 500
+SLOW_S = 0.2
+MARK_AFTER_S = 1.0
 PATIENCE_S = 4.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 NO_PARTITION = -1
 """Rows for DEAD: no log confirms them, so they go as soon as they are published."""
 
 
-class _Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the bus has still to get."""
+
     id: int
     event_id: str
     subject: str
@@ -67,14 +73,29 @@ class Outbox:
         self._waiters: list[_Waiter] = []
         self._floor = 0
         self._in_doubt = True
+        self._must_look = True
+        """Whether the file has rows that `_queue` has not."""
+        self._queue: list[Row] = []
+        self._offered = 0
+        """The last row that was queued."""
+        self._known: set[str] = set()
+        """Events queued or on their way."""
+        self._acked: dict[str, tuple[Row, int]] = {}
+        """Published, but not yet marked as such in the file."""
+        self._slow: set[str] = set()
+        self._slow_from_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._marking: asyncio.TimerHandle | None = None
         self._closed = False
         self.pending = 0
         """Rows that the bus has not got, as of the last look."""
 
     # --- inside transactions ---
 
-    def put(self, tx: Transaction, event: AnyEvent) -> str:
+    def put(self, tx: Transaction, event: AnyEvent, *, slow: bool = False) -> str:
         """Have an event published. Putting one twice is harmless. Its id."""
+        if slow:
+            self._slow.add(event.id)
         partition = partition_of(event.conversation, self._partitions) if event.conversation else PEOPLE_PARTITION
         return self.put_into(tx, event, partition)
 
@@ -122,27 +143,70 @@ class Outbox:
             "DELETE FROM outbox WHERE partition = ? AND sequence IS NOT NULL AND sequence <= ?", (partition, sequence)
         )
 
-    @staticmethod
-    def publish_again(tx: Transaction, *, partition: int) -> None:
+    def publish_again(self, tx: Transaction, *, partition: int) -> None:
         """The ingress stream was rolled back: what the log has not confirmed may be gone from it."""
+        self._acked.clear()
         tx.execute("UPDATE outbox SET sequence = NULL, floor = 0 WHERE partition = ?", (partition,))
+
+    def collect(self, tx: Transaction) -> list[Row]:
+        """What has been put and not been offered yet. The last thing in a transaction, for `offer`."""
+        return _pending(tx, after=self._offered)
 
     # --- outside ---
 
+    def offer(self, rows: Sequence[Row]) -> None:
+        """Publish these rows, which `collect` has brought. To be called as soon as their transaction is through."""
+        fresh = [row for row in rows if row.id > self._offered]
+        if not fresh:
+            return
+        self._offered = fresh[-1].id
+        if len(rows) == BATCH:
+            self._must_look = True
+        if self._must_look:  # then they are read from the file, after those that were there before
+            self._wake.set()
+            return
+        self._queue += fresh
+        self._known.update(row.event_id for row in fresh)
+        self._wake_in_time()
+
     def wake(self, *, in_doubt: bool = False) -> None:
-        """There is something to publish. `in_doubt`: look in the stream first."""
+        """There is something to publish in the file. `in_doubt`: look in the stream first."""
         self._in_doubt = self._in_doubt or in_doubt
+        self._must_look = True
+        self._wake.set()
+
+    def confirmed(self, event_ids: Iterable[str]) -> None:
+        """The log has these: their rows are gone."""
+        for event_id in event_ids:
+            self._acked.pop(event_id, None)
+
+    def _wake_in_time(self) -> None:
+        """Now, or when what can wait has waited long enough."""
+        wait_s = self._wait_s()
+        if wait_s <= 0:
+            self._wake.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+
+    def _wait_s(self) -> float:
+        """How long the queue can wait."""
+        wait_s = self._slow_from_s - asyncio.get_running_loop().time()
+        return wait_s if self._slow.issuperset(row.event_id for row in self._queue) else 0
+
+    def _on_timer(self) -> None:
+        self._timer = None
         self._wake.set()
 
     async def published(self, event_ids: Iterable[str]) -> None:
         """Wait until the bus has these events (or had them before). Raises `BusUnavailable` when it takes them not."""
-        waiter = _Waiter(event_ids)
+        waiter = _Waiter(event_id for event_id in event_ids if event_id not in self._acked)
         if not waiter.left:
             return
         if self._closed:
             raise BusUnavailable("The bridge is stopping.")
         self._waiters.append(waiter)
-        self._wake.set()
+        if not waiter.left <= self._known:
+            self.wake()
         try:
             await waiter.future
         finally:
@@ -155,6 +219,9 @@ class Outbox:
             await self._publish_for_ever()
         finally:
             self._closed = True
+            for timer in (self._timer, self._marking):
+                if timer is not None:
+                    timer.cancel()
             self._fail_waiters("The bridge is stopping.")
 
     async def _publish_for_ever(self) -> None:
@@ -167,7 +234,7 @@ class Outbox:
                 pause_s = FIRST_PAUSE_S
             except (ApiError, *AWAY) as error:
                 _log.warning("outbox.publish_failed", rail=self._rail, reason=type(error).__name__)
-                self._in_doubt = True
+                self._in_doubt = self._must_look = True
                 self._fail_waiters(str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -175,32 +242,54 @@ class Outbox:
 
     async def _publish_all(self) -> None:
         while True:
-            waiting = list(self._waiters)
-            rows = await self._store.write(_pending)
-            self.pending = len(rows)
-            if len(rows) < BATCH:
-                self._settle_others(waiting, rows)
+            if self._must_look:
+                await self._look()
+            elif self._queue and self._wait_s() > 0:
+                self._wake_in_time()
+                return
+            rows, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+            self.pending = len(rows) + len(self._queue)
             if not rows:
                 self._in_doubt = False
                 return
             if not self._conn.is_connected:
                 raise NotConnected("The bus is away.")
             if self._in_doubt:
-                self._in_doubt = len(rows) == BATCH
+                self._in_doubt = self._must_look
                 rows = await self._without_stored(rows)
             if rows:
                 await self._publish(rows)
+            self.pending = len(self._queue)
 
-    async def _publish(self, rows: list[_Row]) -> None:
+    async def _look(self) -> None:
+        """Take the queue from the file."""
+        waiting, acked = list(self._waiters), list(self._acked.values())
+
+        def look(tx: Transaction) -> list[Row]:
+            self._mark_in(tx, acked)
+            return _pending(tx, after=0)
+
+        rows = await self._store.write(look)
+        self._must_look = len(rows) == BATCH
+        self._queue = rows
+        self._known = {row.event_id for row in rows}
+        self._slow &= self._known
+        self._offered = max([self._offered, *(row.id for row in rows)])
+        for row, _ in acked:
+            self._acked.pop(row.event_id, None)
+        if not self._must_look:
+            self._settle_others(waiting, rows)
+
+    async def _publish(self, rows: list[Row]) -> None:
         items = [(row.subject, row.payload, row.event_id) for row in rows]
         try:
             acks = await self._publisher.publish_many(items, within_s=PATIENCE_S)
         except (TooLarge, ApiError) as error:
             await self._publish_one_by_one(rows, error)
             return
-        await self._mark([(row, ack.sequence) for row, ack in zip(rows, acks, strict=True)])
+        self._mark([(row, ack.sequence) for row, ack in zip(rows, acks, strict=True)])
 
-    async def _publish_one_by_one(self, rows: list[_Row], error: Exception) -> None:
+    async def _publish_one_by_one(self, rows: list[Row], error: Exception) -> None:
         """One of them is refused for good: it must not stop the others."""
         if len(rows) > 1:
             for row in rows:
@@ -227,10 +316,10 @@ class Outbox:
         await self._store.write(give_up)
         self._settle([refused])
 
-    async def _without_stored(self, rows: list[_Row]) -> list[_Row]:
+    async def _without_stored(self, rows: list[Row]) -> list[Row]:
         """Mark those of the rows that the stream has; the others."""
         wanted = {row.event_id: row for row in rows if row.partition != NO_PARTITION}
-        stored: list[tuple[_Row, int]] = []
+        stored: list[tuple[Row, int]] = []
         first = min((row.floor for row in wanted.values()), default=0) + 1
         stream = subjects.ingress_stream(self._rail)
         while wanted and (found := await read_range(self._conn, stream, first=first)):
@@ -241,32 +330,53 @@ class Outbox:
             first = found[-1].sequence + 1
         if stored:
             _log.info("outbox.found_stored", rail=self._rail, count=len(stored))
-            await self._mark(stored)
+            self._mark(stored)
         known = {row.id for row, _ in stored}
         return [row for row in rows if row.id not in known]
 
-    async def _mark(self, published: list[tuple[_Row, int]]) -> None:
-        ingress = [(sequence, row.id) for row, sequence in published if row.partition != NO_PARTITION]
-        others = [(row.id,) for row, _ in published if row.partition == NO_PARTITION]
-        floor = max((sequence for sequence, _ in ingress), default=0)
-
-        def mark(tx: Transaction) -> None:
-            tx.executemany("UPDATE outbox SET sequence = ? WHERE id = ?", ingress)
-            tx.executemany("DELETE FROM outbox WHERE id = ?", others)
-            idmap.raise_state(tx, "floor", floor)
-
-        await self._store.write(mark)
-        self._floor = max(self._floor, floor)
+    def _mark(self, published: list[tuple[Row, int]]) -> None:
+        """The bus has these. Should we forget it, we find them in the stream."""
+        loop = asyncio.get_running_loop()
+        self._acked.update((row.event_id, (row, sequence)) for row, sequence in published)
+        ingress = [sequence for row, sequence in published if row.partition != NO_PARTITION]
+        self._floor = max([self._floor, *ingress])
+        if any(row.event_id in self._slow for row, _ in published):
+            self._slow_from_s = loop.time() + SLOW_S
         self._settle(row for row, _ in published)
+        if len(ingress) < len(published):
+            self._write_marks()
+        elif self._marking is None:
+            self._marking = loop.call_later(MARK_AFTER_S, self._write_marks)
 
-    def _settle(self, rows: Iterable[_Row]) -> None:
+    def _write_marks(self) -> None:
+        """Write down what the log has not confirmed by now, or never will."""
+        if self._marking is not None:
+            self._marking.cancel()
+        self._marking = None
+        acked, self._acked = list(self._acked.values()), {}
+        if acked:
+            self._store.later(lambda tx: self._mark_in(tx, acked))
+
+    @staticmethod
+    def _mark_in(tx: Transaction, acked: Sequence[tuple[Row, int]]) -> None:
+        ingress = [(sequence, row.id) for row, sequence in acked if row.partition != NO_PARTITION]
+        tx.executemany("UPDATE outbox SET sequence = ? WHERE id = ?", ingress)
+        tx.executemany(
+            "DELETE FROM outbox WHERE id = ?", [(row.id,) for row, _ in acked if row.partition == NO_PARTITION]
+        )
+        if ingress:
+            idmap.raise_state(tx, "floor", max(sequence for sequence, _ in ingress))
+
+    def _settle(self, rows: Iterable[Row]) -> None:
         done = {row.event_id for row in rows}
+        self._known -= done
+        self._slow -= done
         for waiter in self._waiters:
             waiter.left -= done
             if not waiter.left and not waiter.future.done():
                 waiter.future.set_result(None)
 
-    def _settle_others(self, waiting: Iterable[_Waiter], rows: Iterable[_Row]) -> None:
+    def _settle_others(self, waiting: Iterable[_Waiter], rows: Iterable[Row]) -> None:
         """Who waited before we looked, and whose events are not pending, waits for what has been published already."""
         pending = {row.event_id for row in rows}
         for waiter in waiting:
@@ -280,10 +390,10 @@ class Outbox:
                 waiter.future.set_exception(BusUnavailable(why))
 
 
-def _pending(tx: Transaction) -> list[_Row]:
+def _pending(tx: Transaction, *, after: int) -> list[Row]:
     rows = tx.execute(
-        "SELECT id, event_id, subject, partition, payload, floor FROM outbox WHERE sequence IS NULL"
+        "SELECT id, event_id, subject, partition, payload, floor FROM outbox WHERE sequence IS NULL AND id > ?"
         " ORDER BY id LIMIT ?",
-        (BATCH,),
+        (after, BATCH),
     ).fetchall()
-    return [_Row(**dict(zip(_Row.__struct_fields__, row, strict=True))) for row in rows]
+    return [Row(**dict(zip(Row.__struct_fields__, row, strict=True))) for row in rows]

@@ -3,7 +3,10 @@
 A lane is a conversation. Only its first leg is ever on its way, so nothing overtakes; a leg that has to wait holds up
 its own lane and no other. Whatever is ready when there is room goes out together: one call directly, several as one
 batch, so the batches grow with the load. What an answer changes is one transaction for the whole batch: native ids
-bound, leg gone, result queued. All is read from `legs`, so a restart goes on where the last transaction was.
+bound, leg gone, result queued. It need not be on disk at once: a restart goes on where the last transaction was, and
+the same keys make the same messages. Legs come with their first step from the log reader, or from the table.
+
+That something was delivered nobody waits for: such legs go along with others, or together every `SLOW_S` under load.
 
 How it ends for a leg: done; or failed, by the rail's word or after the deadline: dead letter, and the sender is told.
 """
@@ -24,14 +27,15 @@ from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.changes import PAST
 from bridges.kit.contract import Posted, Translator, Verdict
 from bridges.kit.counts import Counts
-from bridges.kit.legs import LegRow
+from bridges.kit.legs import LegRow, kept
 from bridges.kit.legs import letter as letter_of
 from bridges.kit.legs import routed_at_ms as routed_at_ms_of
+from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.receipts import Place
 from bridges.kit.shown import GONE, Shown
-from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, Step, Wanting
+from bridges.kit.steps import Context, Finished, Foreseen, Impossible, Missing, Sending, Step, Wanting
 from bus.connection import ApiError
 from bus.metrics import sampled
 from bus.sqlite import Store
@@ -44,6 +48,9 @@ _log = structlog.get_logger(__name__)
 
 IN_FLIGHT = 4
 """Batches under way at once."""
+
+SLOW_S = 0.4
+"""Longer than rails and bridges collect their own news of deliveries: what they tell need not be told them."""
 
 MOST_LOADED, REFILL_BELOW = 4000, 2000
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
@@ -59,14 +66,15 @@ FailedBy = Literal["refused", "deadline", "impossible"]
 class _Leg:
     """A leg in memory: its row, how many of its calls have succeeded since we started, and how often one did not.
 
+    `step`: what is to be done first, if that is known already.
     `in_doubt`: a call was not answered (or may have been made before we started), so it may have been carried out.
     `refused`: why the rail would not have it done as it was first asked.
     """
 
-    __slots__ = ("done", "in_doubt", "refused", "retries", "row")
+    __slots__ = ("done", "in_doubt", "refused", "retries", "row", "step")
 
-    def __init__(self, row: LegRow, *, in_doubt: bool) -> None:
-        self.row = row
+    def __init__(self, row: LegRow, *, in_doubt: bool, step: Step | None = None) -> None:
+        self.row, self.step = row, step
         self.retries = 0
         self.done = 0
         self.in_doubt = in_doubt
@@ -102,6 +110,7 @@ class Outlet:
         outbox: Outbox,
         accounts: Accounts,
         results: reports.ResultsCourier,
+        orders: OrderTeller,
         partitions: int,
         now_ms: Callable[[], int],
         deadline_s: float,
@@ -110,12 +119,18 @@ class Outlet:
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
+        self._orders = orders
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
         self._counts = counts
         self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for)
         self._lanes: dict[str, deque[_Leg]] = {}
         self._ready: deque[str] = deque()
+        self._slow: dict[str, None] = {}
+        self._slow_from_s = 0.0
+        """Lanes that can wait, and until when."""
+        self._is_behind = True
+        """Whether the table may have legs that are in no lane."""
         self._waiting: list[tuple[float, str]] = []
         self._loaded, self._last_id = 0, 0
         self._more, self._wake = asyncio.Event(), asyncio.Event()
@@ -130,10 +145,37 @@ class Outlet:
         self.put_off_since_ms = 0
         """Since when the rail has put off everything that it was asked; 0: it has not."""
 
-    def legs_added(self, count: int) -> None:
-        """The log reader has put legs into the table."""
-        self.pending += count
+    def foresee(self, tx: Transaction, rows: Sequence[LegRow]) -> list[Foreseen]:
+        """Plan new legs in the transaction that puts them into the table: those that nothing stands before."""
+        lanes: set[str] = set()
+        found = []
+        for row in rows:
+            is_first = row.lane not in self._lanes and row.lane not in lanes
+            lanes.add(row.lane)
+            step = self._plan(tx, _Leg(row, in_doubt=False)) if is_first and row.act != "delivered" else None
+            found.append(Foreseen(row=row, step=step))
+        return found
+
+    def legs_added(self, found: Sequence[Foreseen]) -> None:
+        """The log reader has put legs into the table; they are taken from its hands if nothing stands before them."""
+        self.pending += len(found)
+        if self._is_behind or self._loaded + len(found) > MOST_LOADED:
+            self._is_behind = True
+            self._more.set()
+            return
+        for one in found:
+            is_first = one.row.lane not in self._lanes
+            self._enqueue(_Leg(one.row, in_doubt=self._is_from_before(one.row), step=one.step if is_first else None))
+
+    def leg_put_back(self) -> None:
+        """A leg has been put into the table again."""
+        self.pending += 1
+        self._is_behind = True
         self._more.set()
+
+    def _is_from_before(self, row: LegRow) -> bool:
+        """Whether it may have been tried before we started: also when we have read it again from the log."""
+        return min(row.taken_at_ms, routed_at_ms_of(row)) < self._started_at_ms
 
     def lag_ms(self) -> int:
         """How long the oldest loaded leg has been waiting."""
@@ -161,19 +203,14 @@ class Outlet:
             await self._more.wait()
             self._more.clear()
             while self._loaded < REFILL_BELOW:
-                rows = await self._store.write(self._rows)
+                rows = await self._store.write(
+                    lambda tx: kept(tx, after=self._last_id, most=MOST_LOADED - REFILL_BELOW), durable=False
+                )
                 for row in rows:
-                    self._enqueue(_Leg(row, in_doubt=row.taken_at_ms < self._started_at_ms))
+                    self._enqueue(_Leg(row, in_doubt=self._is_from_before(row)))
                 if len(rows) < MOST_LOADED - REFILL_BELOW:
+                    self._is_behind = False
                     break
-
-    def _rows(self, tx: Transaction) -> list[LegRow]:
-        rows = tx.execute(
-            "SELECT id, lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms FROM legs"
-            " WHERE id > ? ORDER BY id LIMIT ?",
-            (self._last_id, MOST_LOADED - REFILL_BELOW),
-        ).fetchall()
-        return [LegRow(**dict(zip(LegRow.__struct_fields__, row, strict=True))) for row in rows]
 
     def _enqueue(self, leg: _Leg) -> None:
         self._last_id = leg.row.id
@@ -181,9 +218,16 @@ class Outlet:
         lane = self._lanes.get(leg.row.lane)
         if lane is not None:
             lane.append(leg)
+            if leg.row.lane in self._slow and leg.row.act != "delivered":
+                del self._slow[leg.row.lane]
+                self._ready.append(leg.row.lane)
+                self._wake.set()
             return
         self._lanes[leg.row.lane] = deque([leg])
-        self._ready.append(leg.row.lane)
+        if leg.row.act == "delivered":
+            self._slow[leg.row.lane] = None
+        else:
+            self._ready.append(leg.row.lane)
         self._wake.set()
 
     async def _next(self) -> list[_Leg]:
@@ -193,17 +237,29 @@ class Outlet:
             now_s = clock()
             while self._waiting and self._waiting[0][0] <= now_s:
                 self._ready.append(heapq.heappop(self._waiting)[1])
+            if self._slow and (self._ready or now_s >= self._slow_from_s):
+                self._ready += self._slow
+                self._slow.clear()
+                self._slow_from_s = now_s + SLOW_S
             if self._ready and now_s >= self._paused_until_s:
-                most = 1 if self.trouble else extension.BATCH_MOST
+                most = 1 if self.trouble else extension.BATCH_MOST - 1
                 names = [self._ready.popleft() for _ in range(min(len(self._ready), most))]
                 return [self._lanes[name][0] for name in names]
-            until_s = self._paused_until_s if self._ready else self._waiting[0][0] if self._waiting else None
             self._wake.clear()
             try:
-                async with asyncio.timeout_at(until_s):
+                async with asyncio.timeout_at(self._due_s()):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _due_s(self) -> float | None:
+        """When there is something to do without anybody waking us."""
+        if self._ready:
+            return self._paused_until_s
+        due_s = [self._waiting[0][0]] if self._waiting else []
+        if self._slow:
+            due_s.append(self._slow_from_s)
+        return min(due_s, default=None)
 
     def _release(self, outcome: _Outcome) -> None:
         """The lane may go on: with its next leg, with this one again, or later."""
@@ -229,7 +285,7 @@ class Outlet:
 
     async def _handle(self, legs: list[_Leg]) -> None:
         try:
-            steps = await self._store.write(lambda tx: [self._plan(tx, leg) for leg in legs])
+            steps = await self._steps(legs)
             outcomes = await self._make_accounts(legs, steps)
             sending = [(leg, step) for leg, step in zip(legs, steps, strict=True) if isinstance(step, Sending)]
             outcomes += [
@@ -239,11 +295,24 @@ class Outlet:
             ]
             if sending:
                 outcomes += await self._send(sending)
-            await self._settle(outcomes)
+            self._settle(outcomes)
         finally:
             self._slots.release()
         for outcome in outcomes:
             self._release(outcome)
+
+    async def _steps(self, legs: Sequence[_Leg]) -> list[Step]:
+        """What is to be done: as foreseen, or planned now."""
+        known = [leg.step for leg in legs]
+        for leg in legs:
+            leg.step = None
+        if None not in known:
+            return [step for step in known if step is not None]
+
+        def plan(tx: Transaction) -> list[Step]:
+            return [step or self._plan(tx, leg) for leg, step in zip(legs, known, strict=True)]
+
+        return await self._store.write(plan, durable=False)
 
     def _plan(self, tx: Transaction, leg: _Leg) -> Step:
         try:
@@ -277,8 +346,11 @@ class Outlet:
         return outcomes
 
     async def _send(self, sending: list[tuple[_Leg, Sending]]) -> list[_Outcome]:
+        ranks = {} if self.trouble else self._orders.take()
+        calls = [step.call for _, step in sending]
+        answers: list[Answer] = []
         try:
-            answers = await self._client.ask_many([step.call for _, step in sending])
+            answers = await self._client.ask_many([extension.orders(ranks), *calls] if ranks else calls)
         except RailAway:
             return [self._rail_away(leg) for leg, _ in sending]
         except Unanswered as error:
@@ -287,6 +359,9 @@ class Outlet:
             for leg, _ in sending:
                 leg.in_doubt = True
             return [self._again(leg, str(error), 0.0) for leg, _ in sending]
+        finally:
+            self._orders.settle(ranks, answers[0] if ranks and answers else None)
+        answers = answers[1:] if ranks else answers
         self._pause_s = FIRST_PAUSE_S
         if self.trouble == "away":
             self.trouble = ""
@@ -363,13 +438,14 @@ class Outlet:
 
     # --- what it changes ---
 
-    async def _settle(self, outcomes: Sequence[_Outcome]) -> None:
+    def _settle(self, outcomes: Sequence[_Outcome]) -> None:
+        """Write down what has changed. Whatever reads it later finds it so; the disk may have it a little later."""
         if not any(outcome.ends or outcome.places or outcome.shown for outcome in outcomes):
             return
-        told = await self._store.write(lambda tx: self._write(tx, outcomes))
-        self._results.wake()
-        if told:
-            self._outbox.wake()
+        self._store.later(lambda tx: self._write(tx, outcomes))
+        has_failed = any(outcome.failed for outcome in outcomes)
+        if has_failed or any(outcome.places or outcome.leg.row.act in TOLD_ABOUT for outcome in outcomes):
+            self._results.wake(hurry=has_failed)
         self._count([outcome for outcome in outcomes if outcome.ends])
         for outcome in outcomes:
             if outcome.ends:
@@ -389,11 +465,11 @@ class Outlet:
         routed_at_ms = [routed_at_ms_of(posted[index]) for index in sampled(range(len(posted)))]
         self._counts.posted.observe_since([at_ms for at_ms in routed_at_ms if at_ms], self._now_ms())
 
-    def _write(self, tx: Transaction, outcomes: Sequence[_Outcome]) -> int:
+    def _write(self, tx: Transaction, outcomes: Sequence[_Outcome]) -> None:
         places = [place for outcome in outcomes for place in outcome.places]
         idmap.bind(tx, places)
-        told = reports.report_reaches(tx, self._outbox, self._rail, idmap.release(tx, places))
-        told += targets.release(tx, self._outbox, places)
+        reports.report_reaches(tx, self._outbox, self._rail, idmap.release(tx, places))
+        targets.release(tx, self._outbox, places)
         shown.save(tx, (one for outcome in outcomes for one in outcome.shown))
         for outcome in outcomes:
             row = outcome.leg.row
@@ -408,11 +484,10 @@ class Outlet:
                     attempts=outcome.leg.retries + 1,
                     may_have_been_sent=outcome.leg.in_doubt,
                 )
-                told.append(self._outbox.put_dead(tx, letter, since=row.taken_at_ms))
+                self._outbox.put_dead(tx, letter, since=row.taken_at_ms)
             if outcome.ends and row.act in TOLD_ABOUT:
                 self._queue_result(tx, outcome)
         tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])
-        return len(told)
 
     def _queue_result(self, tx: Transaction, outcome: _Outcome) -> None:
         row = outcome.leg.row

@@ -11,13 +11,14 @@ claimed once. So a letter may be redriven twice. The letter itself is the operat
 
 from collections.abc import Callable
 from sqlite3 import Connection as Transaction
+from typing import cast
 
 import msgspec
 import structlog
 
 from bridges.kit import idmap
 from bridges.kit.intake import NOT_NOW, Intake
-from bridges.kit.legs import Work
+from bridges.kit.legs import LegRow, Work, keep
 from bridges.kit.outbox import Outbox
 from bridges.kit.people import People
 from bus import subjects
@@ -26,7 +27,8 @@ from bus.sqlite import Store
 from schemas.codec import decode_letter, decode_seats, encode
 from schemas.dead import DeadLeg, Letter, Redriven
 from schemas.errors import NotUnderstood, Refusal, explain
-from schemas.ids import RailName
+from schemas.ids import ConversationId, RailName
+from schemas.log import Act
 
 _log = structlog.get_logger(__name__)
 
@@ -117,14 +119,18 @@ class Redriver:
                 "SELECT 1 FROM legs WHERE event_id = ? AND act = ?", (letter.event_id, leg.act)
             ).fetchone()
             if waiting is None:
-                tx.execute(
-                    "INSERT INTO legs (lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        *(leg.lane, letter.event_id, leg.act, leg.source, leg.conversation),
-                        *(leg.position, leg.rank, leg.work, now_ms),
-                    ),
+                row = LegRow(
+                    lane=leg.lane,
+                    event_id=letter.event_id,
+                    act=cast("Act", leg.act),  # as it was read from a row
+                    source=leg.source,
+                    conversation=ConversationId(leg.conversation),
+                    position=leg.position,
+                    rank=leg.rank,
+                    payload=leg.work,
+                    taken_at_ms=now_ms,
                 )
+                keep(tx, row)
             return waiting is None
 
         if not await self._store.write(put_back):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from itertools import groupby
+from contextlib import suppress
 from sqlite3 import Connection as Transaction
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from bridges.kit import accounts, idmap
 from bridges.kit.accounts import Account
 from bridges.kit.contract import NativeAccount
-from bridges.kit.outbox import Outbox
+from bridges.kit.outbox import Outbox, Row
 from bridges.kit.receipts import Reach
 from bus.sqlite import Store
 from schemas.codec import encode
@@ -20,29 +20,29 @@ from schemas.ids import EventId, RailName, combined_event_id, event_id
 _leg_results = msgspec.msgpack.Decoder(LegResult)
 
 RESULTS_MOST = 500
+RESULTS_EVERY_S = 0.25
+"""How often results are published under load. The first one after a pause goes at once, and so does a failure."""
 
 
 def report_reaches(tx: Transaction, outbox: Outbox, rail: RailName, reaches: Iterable[Reach]) -> list[str]:
-    """Publish those reaches that tell something new; the event ids."""
-    put = []
+    """Publish those reaches that tell something new; the ids of the events that are urgent (reads)."""
+    urgent: list[str] = []
     for one in idmap.advance(tx, reaches):
         reader = accounts.by_id(tx, one.reader)
         if reader is None or reader.is_ghost:
             continue  # a ghost's reading is our own doing
         name = event_id(rail, "receipt", one.conversation, one.reader, one.status, str(one.position))
-        put.append(
-            outbox.put(
-                tx,
-                Receipt(
-                    id=name,
-                    conversation=one.conversation,
-                    actor=reader.handle,
-                    status=one.status,
-                    position=one.position,
-                ),
-            )
+        receipt = Receipt(
+            id=name,
+            conversation=one.conversation,
+            actor=reader.handle,
+            status=one.status,
+            position=one.position,
         )
-    return put
+        outbox.put(tx, receipt, slow=one.status == "delivered")
+        if one.status == "read":
+            urgent.append(name)
+    return urgent
 
 
 def report_account(tx: Transaction, outbox: Outbox, rail: RailName, account: Account) -> list[str]:
@@ -76,34 +76,44 @@ def queue_result(tx: Transaction, result: LegResult, partition: int) -> None:
 
 
 class ResultsCourier:
-    """Puts leg results into the outbox, those of a partition together: one event for many legs under load."""
+    """Puts leg results into the outbox, many together: one event for many legs under load.
+
+    They go to the partition of the first one's conversation. Which that is means nothing to anybody; but those who read
+    the log wake for every record.
+    """
 
     def __init__(self, *, rail: RailName, store: Store, outbox: Outbox) -> None:
         self._rail, self._store, self._outbox = rail, store, outbox
-        self._wake = asyncio.Event()
-        self._wake.set()
+        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
+        self.wake(hurry=True)
 
-    def wake(self) -> None:
-        """There are results."""
+    def wake(self, *, hurry: bool = False) -> None:
+        """There are results. `hurry`: some that somebody waits for."""
         self._wake.set()
+        if hurry:
+            self._hurry.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while await self._store.write(self._collect):
-                self._outbox.wake()
+            self._hurry.clear()
+            count = RESULTS_MOST
+            while count == RESULTS_MOST:
+                count, rows = await self._store.write(self._collect, durable=False)
+                self._outbox.offer(rows)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RESULTS_EVERY_S):
+                    await self._hurry.wait()
 
-    def _collect(self, tx: Transaction) -> int:
-        rows = tx.execute(
-            "SELECT id, partition, payload FROM results ORDER BY partition, id LIMIT ?", (RESULTS_MOST,)
-        ).fetchall()
-        for partition, of_partition in groupby(rows, key=lambda row: row[1]):
-            found = tuple(_leg_results.decode(payload) for _, _, payload in of_partition)
+    def _collect(self, tx: Transaction) -> tuple[int, list[Row]]:
+        rows = tx.execute("SELECT id, partition, payload FROM results ORDER BY id LIMIT ?", (RESULTS_MOST,)).fetchall()
+        if rows:
+            found = tuple(_leg_results.decode(payload) for _, _, payload in rows)
             name = combined_event_id(
                 "results", (self._rail, *(f"{one.event}/{one.status}/{one.at_ms}" for one in found))
             )
-            self._outbox.put_into(tx, Results(id=name, results=found), partition)
-        tx.executemany("DELETE FROM results WHERE id = ?", [(row[0],) for row in rows])
-        return len(rows)
+            self._outbox.put_into(tx, Results(id=name, results=found), rows[0][1])
+            tx.executemany("DELETE FROM results WHERE id = ?", [(row[0],) for row in rows])
+        return len(rows), self._outbox.collect(tx)

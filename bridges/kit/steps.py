@@ -95,6 +95,13 @@ class Impossible(msgspec.Struct, frozen=True, kw_only=True):
 Step: TypeAlias = Sending | Finished | Missing | Wanting | Impossible
 
 
+class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
+    """A new leg, and its first step if it is the first of its lane."""
+
+    row: LegRow
+    step: Step | None = None
+
+
 def actor_seat(seats: Sequence[Seat], work: Work, actor: str) -> Seat | None:
     """The actor may stand in the entry under an id from before a link; their handle is still theirs."""
     return next((seat for seat in seats if seat.person == work.actor), None) or next(

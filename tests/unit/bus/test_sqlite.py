@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.sqlite import Store, StoreDamaged, StoreError, StoreTooNew
+from tests.must import eventually
 
 SCHEMA = "CREATE TABLE leg (id TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT;"
 
@@ -143,3 +144,39 @@ async def test_a_backup_is_a_whole_store(tmp_path: Path) -> None:
     copy = await Store.open(tmp_path / "copy.db", schema_sql=SCHEMA, version=1)
     assert [row["id"] for row in await copy.read("SELECT id FROM leg")] == ["alice"]
     await copy.close()
+
+
+async def test_what_may_follow_later_is_seen_at_once_and_is_on_disk_soon(tmp_path: Path) -> None:
+    """Carried out in order, without a commit of its own; the next durable write takes it along, and so does time."""
+    store = await _open(tmp_path)
+    assert await store.write(lambda c: _insert(c, "alice"), durable=False) == 1
+    store.later(lambda c: _insert(c, "bob"))
+    assert store.commits == 0
+    assert await store.read("SELECT id FROM leg") == []
+    count = "SELECT count(*) FROM leg"
+    assert await store.write(lambda c: c.execute(count).fetchone()[0], durable=False) == 2
+    await store.write(lambda c: _insert(c, "carla"))
+    assert store.commits == 1
+    assert (await store.read(count))[0][0] == 3
+    store.later(lambda c: _insert(c, "alice-2"))
+
+    async def is_on_disk() -> None:
+        assert (await store.read(count))[0][0] == 4
+
+    await eventually(is_on_disk)
+    store.later(lambda c: _insert(c, "bob-2"))
+    await store.close()
+    store = await _open(tmp_path)
+    assert (await store.read(count))[0][0] == 5
+    await store.close()
+
+
+async def test_a_promise_that_the_disk_breaks_is_fatal(tmp_path: Path) -> None:
+    """A write that nobody waits for and that fails stops the store: what came after it may rest on it."""
+    store = await _open(tmp_path)
+    store.later(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
+    with pytest.raises(StoreError, match="could not be written"):
+        await store.failure()
+    with pytest.raises(StoreError):
+        await store.write(lambda c: _insert(c, "alice"))
+    await store.close()
