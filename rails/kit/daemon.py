@@ -98,6 +98,8 @@ class RailServer:
                 hub.push(account_id, event)
             for target in tx.wakes:
                 built[0].wake(target)
+            if tx.updates:
+                built[0].partner.offer(tx.updates)
 
         store = Store(path=settings.data_dir / f"{self.rail.name}.sqlite3", on_commit=on_commit)
         try:

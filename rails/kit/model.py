@@ -147,6 +147,28 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """One webhook update in the outbox.
+
+    `entry`: ASCII JSON; `delivers`: the message that this hands to a business; `next_at_ms`: not before, 0 unless it
+    was put off; `slow`: nobody waits for it.
+    """
+
+    id: int
+    kind: str
+    entry: str
+    delivers: str | None
+    attempts: int = 0
+    next_at_ms: int = 0
+    created_at_ms: int
+    slow: bool = False
+
+    def due_at(self, next_at_ms: int, *, attempts: int | None = None) -> "Update":
+        """The same, to be tried at another time."""
+        tried = self.attempts if attempts is None else attempts
+        return msgspec.structs.replace(self, next_at_ms=next_at_ms, attempts=tried)
+
+
 class Why(StrEnum):
     """The ways to say no. Each face has its own words for them."""
 

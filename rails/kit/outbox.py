@@ -13,7 +13,7 @@ import msgspec
 
 from rails.kit import accounts
 from rails.kit.content import Poll
-from rails.kit.model import Account, Changed, Failed, Kind, Posted, Reacted, Received
+from rails.kit.model import Account, Changed, Failed, Kind, Posted, Reacted, Received, Status, Update
 from rails.kit.rail import Entry, Rail
 from rails.kit.store import Tx
 
@@ -38,7 +38,7 @@ def announce_posted(tx: Tx, rail: Rail, event: Posted) -> None:
     if _hears(event.sender):
         _put(tx, event.sender.id, rail.webhook_object, rail.wire.echo(event))
     if event.by_partner:
-        _put_partner(tx, rail.webhook_object, rail.wire.echo(event))
+        _put_partner(tx, rail.webhook_object, rail.wire.echo(event), slow=True)
     elif event.sender.federated or event.recipient.federated:
         _tell_partner(tx, rail, event)
 
@@ -73,7 +73,7 @@ def announce_received(tx: Tx, rail: Rail, event: Received) -> None:
         if _hears(event.author):
             _put(tx, event.author.id, rail.webhook_object, entry)
         if partner_hears:
-            _put_partner(tx, rail.webhook_object, entry)
+            _put_partner(tx, rail.webhook_object, entry, slow=event.status is Status.DELIVERED)
 
 
 def announce_failed(tx: Tx, rail: Rail, event: Failed) -> None:
@@ -124,19 +124,39 @@ def _hears(account: Account) -> bool:
     return account.kind is Kind.BUSINESS and account.webhook_url is not None
 
 
-def _put_partner(tx: Tx, kind: str, entry: Entry) -> None:
+def _put_partner(tx: Tx, kind: str, entry: Entry, *, slow: bool = False) -> None:
     # Before the first subscription there is nobody to keep anything for: the partner starts with the list of accounts.
     if accounts.get_setting(tx, "partner.callback_url") is not None:
-        _put(tx, PARTNER, kind, entry)
+        tx.updates.append(_put(tx, PARTNER, kind, entry, slow=slow))
 
 
-def _put(tx: Tx, target: str, kind: str, entry: Any, *, delivers: str | None = None) -> None:
-    tx.run(
+def _put(tx: Tx, target: str, kind: str, entry: Any, *, delivers: str | None = None, slow: bool = False) -> Update:
+    written, now_ms = ascii_json(entry), time.time_ns() // 1_000_000
+    cursor = tx.run(
         "INSERT INTO outbox (target, object, entry, delivers, created_at_ms) VALUES (?, ?, ?, ?, ?)",
         target,
         kind,
-        ascii_json(entry),
+        written,
         delivers,
-        time.time_ns() // 1_000_000,
+        now_ms,
     )
-    tx.wakes.add(target)
+    if target != PARTNER:
+        tx.wakes.add(target)
+    return Update(
+        id=cursor.lastrowid or 0, kind=kind, entry=written, delivers=delivers, created_at_ms=now_ms, slow=slow
+    )
+
+
+def updates_of(tx: Tx, target: str, *, after: int = 0, limit: int) -> list[Update]:
+    """The first updates for a target behind one, oldest first."""
+    found = tx.all(
+        "SELECT id, object, entry, delivers, attempts, next_at_ms, created_at_ms FROM outbox"
+        " WHERE target = ? AND id > ? ORDER BY id LIMIT ?",
+        target,
+        after,
+        limit,
+    )
+    return [
+        Update(id=i, kind=kind, entry=entry, delivers=delivers, attempts=attempts, next_at_ms=at, created_at_ms=made)
+        for i, kind, entry, delivers, attempts, at, made in found
+    ]

@@ -19,7 +19,7 @@ import aiosqlite
 import structlog
 
 from rails.kit.migrations import MIGRATIONS
-from rails.kit.model import Refused, Why
+from rails.kit.model import Refused, Update, Why
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 SCHEMA_VERSION = 2
 
 QUEUE_LENGTH = 4096
+LATER_S = 0.05
+"""How long a change that may be forgotten by a crash waits for others to share a commit with."""
+
 BATCH_LENGTH = 256
 
 
@@ -37,12 +40,13 @@ class StoreDamaged(Exception):
 class Tx:
     """One function's view of a transaction: the connection, and what is to happen once it is on disk."""
 
-    __slots__ = ("db", "pushes", "wakes")
+    __slots__ = ("db", "pushes", "updates", "wakes")
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.pushes: list[tuple[str, dict[str, Any]]] = []
         self.wakes: set[str] = set()
+        self.updates: list[Update] = []
 
     def push(self, account_id: str, event: dict[str, Any]) -> None:
         """Tell the account's open sockets, after the commit."""
@@ -128,6 +132,8 @@ class Store:
         self._path = path
         self._on_commit = on_commit
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue(maxsize=QUEUE_LENGTH)
+        self._later: list[_Job] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._writer: _Thread | None = None
         self._reader: _Thread | None = None
 
@@ -157,6 +163,8 @@ class Store:
                     break
                 job = self._jobs.get_nowait()
             closing = job is None
+            later, self._later = self._later, []
+            jobs = [*later, *jobs]
             if jobs:
                 await self._writer.call(self._committing(jobs))
                 self._hand_out(jobs)
@@ -171,6 +179,17 @@ class Store:
         result: T = await job.done
         return result
 
+    def later(self, change: Callable[[Tx], object]) -> None:
+        """Run `change` with the next transaction, or after `LATER_S`. A crash, or a disk that is full, may lose it."""
+        self._later.append(_Job(change, asyncio.get_running_loop().create_future()))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LATER_S, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        if self._later and not self._jobs.full():
+            self._jobs.put_nowait(self._later.pop())
+
     async def read(self, question: Callable[[Tx], T]) -> T:
         """Ask the last committed state."""
         reader = self._reader
@@ -180,6 +199,8 @@ class Store:
 
     async def close(self) -> None:
         """Finish what is queued, then let `run` end."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self._jobs.put(None)
 
     async def shut(self) -> None:
@@ -213,6 +234,7 @@ class Store:
                 continue
             if job.error is not None:
                 job.done.set_exception(job.error)
+                job.done.exception()  # nobody may be waiting
             else:
                 job.done.set_result(job.result)
 
@@ -243,6 +265,7 @@ def run_apart(tx: Tx, change: Callable[[Tx], T]) -> T:
     tx.db.execute("RELEASE part")
     tx.pushes.extend(inner.pushes)
     tx.wakes |= inner.wakes
+    tx.updates.extend(inner.updates)
     return result
 
 

@@ -1,9 +1,8 @@
 """Sending webhooks: the outbox to its receivers, signed, in order, again and again until it is taken.
 
-One courier a receiver, alive while there is something for it. The partner gets up to 200 updates a POST in the
-platforms' batch form, without waiting for more; a business gets one, because three published clients lose the rest of
-a batch. A receiver that is down is tried again with back-off; when to is kept in the outbox, so a restart forgets
-nothing. At least once, never at most.
+One courier a business, alive while there is something for it; it gets one update a POST, because three published
+clients lose the rest of a batch. The partner has a courier of its own (`rails.kit.partner`). A receiver that is down
+is tried again with back-off; when to is kept in the outbox, so a restart forgets nothing. At least once, never at most.
 """
 
 import asyncio
@@ -21,14 +20,13 @@ from rails.kit import accounts
 from rails.kit.acts import Acts
 from rails.kit.faults import Faults
 from rails.kit.metrics import Metrics
-from rails.kit.model import Refused
-from rails.kit.outbox import PARTNER, ascii_json
+from rails.kit.model import Refused, Update
+from rails.kit.outbox import PARTNER, ascii_json, updates_of
+from rails.kit.partner import PartnerCourier
 from rails.kit.store import Store, Tx
 
 log = structlog.get_logger(__name__)
 
-BATCH_LENGTH = 200
-BATCH_BYTES = 512 * 1024
 ANSWER_WITHIN_S = 20.0
 FIRST_WAIT_S = 0.2
 STORE_WAIT_S = 0.5
@@ -42,18 +40,6 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     secret: str
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One update in the outbox."""
-
-    id: int
-    kind: str
-    entry: str
-    delivers: str | None
-    attempts: int
-    next_at_ms: int
-    created_at_ms: int
 
 
 class Webhooks:
@@ -79,6 +65,11 @@ class Webhooks:
         self._couriers: dict[str, asyncio.Event] = {}
         self._woken: set[str] = set()
         self._jitter = random.Random()  # noqa: S311 - spreads retries
+        self._partner: Receiver | None = None
+        """Whom the partner's updates go to, when that is known already."""
+        self.partner = PartnerCourier(
+            store=store, send=self._send_partner, put_off=self._put_partner_off, now_ms=acts.now_ms
+        )
 
     def wake(self, target: str) -> None:
         """There is something in the outbox for that target."""
@@ -89,6 +80,10 @@ class Webhooks:
 
     def retry_now(self, target: str) -> None:
         """The receiver has announced itself: do not wait for the back-off."""
+        if target == PARTNER:
+            self._partner = None
+            self.partner.retry_now()
+            return
         self.wake(target)
         if target in self._couriers:
             self._couriers[target].set()
@@ -96,8 +91,10 @@ class Webhooks:
     async def run(self) -> None:
         """Start with what an earlier run left; end by cancellation."""
         for (target,) in await self._store.read(lambda tx: tx.all("SELECT DISTINCT target FROM outbox")):
-            self.wake(target)
+            if target != PARTNER:
+                self.wake(target)
         async with asyncio.TaskGroup() as couriers:
+            couriers.create_task(self.partner.run())
             while True:
                 target = await self._wakes.get()
                 if target not in self._couriers:
@@ -109,7 +106,7 @@ class Webhooks:
             while True:
                 self._woken.discard(target)
                 try:
-                    rows = await self._store.read(lambda tx: _rows(tx, target))
+                    rows = await self._store.read(lambda tx: updates_of(tx, target, limit=2))
                     if rows:
                         await self._send_some(target, rows)
                 except Refused:  # the disk is full or slow: what was posted will be posted again
@@ -123,7 +120,7 @@ class Webhooks:
             if target in self._woken:  # woken while ending
                 self._wakes.put_nowait(target)
 
-    async def _send_some(self, target: str, rows: list[Row]) -> None:
+    async def _send_some(self, target: str, rows: list[Update]) -> None:
         wait_ms = rows[0].next_at_ms - self._acts.now_ms()
         if wait_ms > 0 and not await self._kicked_within(target, wait_ms / 1000):
             return  # read again: the row may be gone
@@ -131,7 +128,8 @@ class Webhooks:
         if receiver is None:
             await self._store.write(lambda tx: tx.run("DELETE FROM outbox WHERE target = ?", target).rowcount)
             return
-        batch = self._pick(target, rows)
+        is_swapped = len(rows) > 1 and self._faults.fires("reorder")
+        batch = [rows[1] if is_swapped else rows[0]]
         if await self._post(receiver, batch):
             await self._store.write(lambda tx: self._taken(tx, target, batch))
         else:
@@ -157,17 +155,20 @@ class Webhooks:
             return None
         return Receiver(url=node.webhook_url, secret=node.app_secret)
 
-    def _pick(self, target: str, rows: list[Row]) -> list[Row]:
-        if target != PARTNER:
-            is_swapped = len(rows) > 1 and self._faults.fires("reorder")
-            return [rows[1] if is_swapped else rows[0]]
-        batch = _of_one_post(rows)
+    async def _send_partner(self, batch: list[Update]) -> bool | None:
+        if self._partner is None:
+            self._partner = await self._store.read(lambda tx: self._receiver(tx, PARTNER))
+        if self._partner is None:
+            return None
         if len(batch) > 1 and self._faults.fires("reorder"):
             place = self._jitter.randrange(len(batch) - 1)
             batch = [*batch[:place], batch[place + 1], batch[place], *batch[place + 2 :]]
-        return batch
+        return await self._post(self._partner, batch)
 
-    async def _post(self, receiver: Receiver, batch: list[Row]) -> bool:
+    async def _put_partner_off(self, head: Update) -> Update | None:
+        return await self._store.write(lambda tx: self._put_off(tx, PARTNER, head))
+
+    async def _post(self, receiver: Receiver, batch: list[Update]) -> bool:
         entries = ",".join(row.entry for row in batch)
         body = f'{{"object":"{batch[0].kind}","entry":[{entries}]}}'.encode("ascii")
         if self._faults.fires("delay"):
@@ -189,20 +190,21 @@ class Webhooks:
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return False
 
-    def _taken(self, tx: Tx, target: str, batch: list[Row]) -> None:
+    def _taken(self, tx: Tx, target: str, batch: list[Update]) -> None:
         for row in batch:
             tx.run("DELETE FROM outbox WHERE id = ?", row.id)
         delivered = [row.delivers for row in batch if row.delivers is not None]
-        if delivered and target != PARTNER:
+        if delivered:
             self._acts.deliver_these(tx, reader=accounts.required(tx, target), native_ids=delivered)
 
-    def _put_off(self, tx: Tx, target: str, head: Row) -> None:
+    def _put_off(self, tx: Tx, target: str, head: Update) -> Update | None:
+        """Keep when an update is to be tried again; it as it is then, None when it is given up."""
         now_ms = self._acts.now_ms()
         if target != PARTNER and now_ms - head.created_at_ms > BUSINESS_GIVES_UP_MS:
             tx.run("DELETE FROM outbox WHERE id = ?", head.id)
             self._metrics.add("webhooks_given_up")
             log.warning("webhook.given_up", target=target, attempts=head.attempts)
-            return
+            return None
         longest_s = PARTNER_WAIT_S if target == PARTNER else BUSINESS_WAIT_S
         wait_s = min(FIRST_WAIT_S * 2 ** min(head.attempts, 20), longest_s) * self._jitter.uniform(0.8, 1.2)
         next_at_ms = now_ms + int(wait_s * 1000)
@@ -210,30 +212,7 @@ class Webhooks:
         self._metrics.add("webhook_retries")
         if head.attempts == 0:
             log.warning("webhook.put_off", target=target or "partner", wait_s=round(wait_s, 2))
-
-
-def _rows(tx: Tx, target: str) -> list[Row]:
-    limit = BATCH_LENGTH if target == PARTNER else 2
-    found = tx.all(
-        "SELECT id, object, entry, delivers, attempts, next_at_ms, created_at_ms FROM outbox WHERE target = ?"
-        " ORDER BY id LIMIT ?",
-        target,
-        limit,
-    )
-    return [
-        Row(id=i, kind=kind, entry=entry, delivers=delivers, attempts=attempts, next_at_ms=at, created_at_ms=made)
-        for i, kind, entry, delivers, attempts, at, made in found
-    ]
-
-
-def _of_one_post(rows: list[Row]) -> list[Row]:
-    """The first rows that fit into one POST: of one kind, and not too many bytes; at least one."""
-    size_bytes = 0
-    for place, row in enumerate(rows):
-        size_bytes += len(row.entry)
-        if place and (row.kind != rows[0].kind or size_bytes > BATCH_BYTES):
-            return rows[:place]
-    return rows
+        return head.due_at(next_at_ms, attempts=head.attempts + 1)
 
 
 def signatures(secret: str, body: bytes) -> dict[str, str]:
