@@ -137,6 +137,7 @@ class Bridge:
             store=store,
             outbox=self.outbox,
             people=self.people,
+            is_idle=self.outlet.is_idle,
             foresee=self.outlet.foresee,
             on_taken=self._on_taken,
             on_adoptions=self.adopter.wake,

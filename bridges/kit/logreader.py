@@ -11,7 +11,7 @@ takes away is read again, and done again under the same keys.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from sqlite3 import Connection as Transaction
 
 import msgspec
@@ -69,8 +69,8 @@ class _Taken(msgspec.Struct, kw_only=True):
 class LogReader:
     """Reads the log through the consumer made for this rail.
 
-    `foresee` plans new legs within the transaction; `on_taken` is called after it with what ranks the rail's messages
-    have got, and with the legs; `on_adoptions` when there are ghosts to be taken over.
+    `foresee` plans new legs of idle lanes within the transaction; `on_taken` is called after it with what ranks the
+    rail's messages have got, and with the legs; `on_adoptions` when there are ghosts to be taken over.
     """
 
     def __init__(
@@ -81,14 +81,16 @@ class LogReader:
         store: Store,
         outbox: Outbox,
         people: People,
-        foresee: Callable[[Transaction, Sequence[LegRow]], list[Foreseen]],
+        is_idle: Callable[[str], bool],
+        foresee: Callable[[Transaction, Sequence[LegRow], Collection[str]], list[Foreseen]],
         on_taken: Callable[[Mapping[str, int], Sequence[Foreseen]], None],
         on_adoptions: Callable[[], None],
         now_ms: Callable[[], int],
     ) -> None:
         self._rail, self._conn, self._store = rail, conn, store
         self._outbox, self._people, self._now_ms = outbox, people, now_ms
-        self._foresee, self._on_taken, self._on_adoptions = foresee, on_taken, on_adoptions
+        self._is_idle, self._foresee = is_idle, foresee
+        self._on_taken, self._on_adoptions = on_taken, on_adoptions
         self._name_on_wire = encode(rail)
         self.cursor = 0
 
@@ -147,7 +149,9 @@ class LogReader:
         return _Read(sequence=message.sequence, at_ms=message.at_ms, record=record, is_urgent=is_urgent)
 
     async def _take(self, found: Sequence[_Read]) -> None:
-        taken = await self._store.write(lambda tx: self._absorb(tx, found), durable=False)
+        lanes = {_lane(entry) for one in found if one.record for entry in one.record.entries if entry.legs != _NO_LEGS}
+        idle = {lane for lane in lanes if self._is_idle(lane)}
+        taken = await self._store.write(lambda tx: self._absorb(tx, found, idle), durable=False)
         self.cursor = found[-1].sequence
         self._people.saw(taken.persons)
         self._outbox.confirmed(taken.confirmed)
@@ -160,7 +164,7 @@ class LogReader:
 
     # --- in the transaction ---
 
-    def _absorb(self, tx: Transaction, found: Sequence[_Read]) -> _Taken:
+    def _absorb(self, tx: Transaction, found: Sequence[_Read], idle: Collection[str]) -> _Taken:
         taken = _Taken()
         reaches: list[Reach] = []
         new: list[LegRow] = []
@@ -189,7 +193,7 @@ class LogReader:
             self._outbox.confirm_up_to(tx, partition=partition, sequence=sequence)
         reports.report_reaches(tx, self._outbox, self._rail, reaches)
         idmap.raise_state(tx, "cursor", found[-1].sequence)
-        taken.legs = self._foresee(tx, new)
+        taken.legs = self._foresee(tx, new, idle)
         taken.rows = self._outbox.collect(tx)
         return taken
 
@@ -236,7 +240,7 @@ class LogReader:
             routed_at_ms=routed_at_ms,
         )
         new = LegRow(
-            lane=entry.conversation or entry.event_id,
+            lane=_lane(entry),
             event_id=entry.event_id,
             act=leg.act,
             source=entry.source,
@@ -255,3 +259,7 @@ class LogReader:
             self._outbox.publish_again(tx, partition=record.partition)
             taken.again = True
             idmap.raise_state(tx, key, record.epoch)
+
+
+def _lane(entry: Entry) -> str:
+    return entry.conversation or entry.event_id

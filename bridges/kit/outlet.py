@@ -6,16 +6,14 @@ batch, so the batches grow with the load. What an answer changes is one transact
 bound, leg gone, result queued. It need not be on disk at once: a restart goes on where the last transaction was, and
 the same keys make the same messages. Legs come with their first step from the log reader, or from the table.
 
-That something was delivered nobody waits for: such legs go along with others, or together every `SLOW_S` under load.
+That something was delivered nobody waits for: such legs go along with others, or together now and then (`lanes`).
 
 How it ends for a leg: done; or failed, by the rail's word or after the deadline: dead letter, and the sender is told.
 """
 
 import asyncio
-import heapq
 import random
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from sqlite3 import Connection as Transaction
 from typing import Literal
 
@@ -27,6 +25,7 @@ from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.changes import PAST
 from bridges.kit.contract import Posted, Translator, Verdict
 from bridges.kit.counts import Counts
+from bridges.kit.lanes import Lanes, Leg
 from bridges.kit.legs import LegRow, kept
 from bridges.kit.legs import letter as letter_of
 from bridges.kit.legs import routed_at_ms as routed_at_ms_of
@@ -49,9 +48,6 @@ _log = structlog.get_logger(__name__)
 IN_FLIGHT = 4
 """Batches under way at once."""
 
-SLOW_S = 0.4
-"""Longer than rails and bridges collect their own news of deliveries: what they tell need not be told them."""
-
 MOST_LOADED, REFILL_BELOW = 4000, 2000
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
@@ -63,28 +59,10 @@ TOLD_ABOUT = ("post", "edit", "unsend", "react", "vote")
 FailedBy = Literal["refused", "deadline", "impossible"]
 
 
-class _Leg:
-    """A leg in memory: its row, how many of its calls have succeeded since we started, and how often one did not.
-
-    `step`: what is to be done first, if that is known already.
-    `in_doubt`: a call was not answered (or may have been made before we started), so it may have been carried out.
-    `refused`: why the rail would not have it done as it was first asked.
-    """
-
-    __slots__ = ("done", "in_doubt", "refused", "retries", "row", "step")
-
-    def __init__(self, row: LegRow, *, in_doubt: bool, step: Step | None = None) -> None:
-        self.row, self.step = row, step
-        self.retries = 0
-        self.done = 0
-        self.in_doubt = in_doubt
-        self.refused = ""
-
-
 class _Outcome(msgspec.Struct, kw_only=True):
     """What became of a leg's step; written down in one transaction with those of the others."""
 
-    leg: _Leg
+    leg: Leg
     ends: bool = False
     places: Sequence[Place] = ()
     native_ids: tuple[str, ...] = ()
@@ -124,15 +102,9 @@ class Outlet:
         self._started_at_ms = now_ms()
         self._counts = counts
         self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for)
-        self._lanes: dict[str, deque[_Leg]] = {}
-        self._ready: deque[str] = deque()
-        self._slow: dict[str, None] = {}
-        self._slow_from_s = 0.0
-        """Lanes that can wait, and until when."""
+        self._lanes = Lanes()
         self._is_behind = True
         """Whether the table may have legs that are in no lane."""
-        self._waiting: list[tuple[float, str]] = []
-        self._loaded, self._last_id = 0, 0
         self._more, self._wake = asyncio.Event(), asyncio.Event()
         self._more.set()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
@@ -145,27 +117,36 @@ class Outlet:
         self.put_off_since_ms = 0
         """Since when the rail has put off everything that it was asked; 0: it has not."""
 
-    def foresee(self, tx: Transaction, rows: Sequence[LegRow]) -> list[Foreseen]:
-        """Plan new legs in the transaction that puts them into the table: those that nothing stands before."""
-        lanes: set[str] = set()
-        found = []
+    def is_idle(self, lane: str) -> bool:
+        """Whether nothing stands before a new leg of that lane; asked before the transaction that keeps the leg."""
+        return lane not in self._lanes
+
+    def foresee(self, tx: Transaction, rows: Sequence[LegRow], idle: Collection[str]) -> list[Foreseen]:
+        """Plan new legs in the transaction that puts them into the table: the first ones of lanes that were idle."""
+        first: dict[str, LegRow] = {}
         for row in rows:
-            is_first = row.lane not in self._lanes and row.lane not in lanes
-            lanes.add(row.lane)
-            step = self._plan(tx, _Leg(row, in_doubt=False)) if is_first and row.act != "delivered" else None
-            found.append(Foreseen(row=row, step=step))
-        return found
+            first.setdefault(row.lane, row)
+        return [
+            Foreseen(
+                row=row,
+                step=self._plan(tx, Leg(row, in_doubt=False))
+                if row.lane in idle and first[row.lane] is row and row.act != "delivered"
+                else None,
+            )
+            for row in rows
+        ]
 
     def legs_added(self, found: Sequence[Foreseen]) -> None:
         """The log reader has put legs into the table; they are taken from its hands if nothing stands before them."""
         self.pending += len(found)
-        if self._is_behind or self._loaded + len(found) > MOST_LOADED:
+        if self._is_behind or self._lanes.loaded + len(found) > MOST_LOADED:
             self._is_behind = True
             self._more.set()
             return
         for one in found:
             is_first = one.row.lane not in self._lanes
-            self._enqueue(_Leg(one.row, in_doubt=self._is_from_before(one.row), step=one.step if is_first else None))
+            self._lanes.add(Leg(one.row, in_doubt=self._is_from_before(one.row), step=one.step if is_first else None))
+        self._wake.set()
 
     def leg_put_back(self) -> None:
         """A leg has been put into the table again."""
@@ -179,7 +160,7 @@ class Outlet:
 
     def lag_ms(self) -> int:
         """How long the oldest loaded leg has been waiting."""
-        oldest = min((lane[0].row.taken_at_ms for lane in self._lanes.values()), default=None)
+        oldest = self._lanes.oldest_at_ms()
         return 0 if oldest is None else max(0, self._now_ms() - oldest)
 
     async def count(self) -> None:
@@ -202,88 +183,50 @@ class Outlet:
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._loaded < REFILL_BELOW:
+            while self._lanes.loaded < REFILL_BELOW:
                 rows = await self._store.write(
-                    lambda tx: kept(tx, after=self._last_id, most=MOST_LOADED - REFILL_BELOW), durable=False
+                    lambda tx: kept(tx, after=self._lanes.last_id, most=MOST_LOADED - REFILL_BELOW), durable=False
                 )
                 for row in rows:
-                    self._enqueue(_Leg(row, in_doubt=self._is_from_before(row)))
+                    self._lanes.add(Leg(row, in_doubt=self._is_from_before(row)))
+                self._wake.set()
                 if len(rows) < MOST_LOADED - REFILL_BELOW:
                     self._is_behind = False
                     break
 
-    def _enqueue(self, leg: _Leg) -> None:
-        self._last_id = leg.row.id
-        self._loaded += 1
-        lane = self._lanes.get(leg.row.lane)
-        if lane is not None:
-            lane.append(leg)
-            if leg.row.lane in self._slow and leg.row.act != "delivered":
-                del self._slow[leg.row.lane]
-                self._ready.append(leg.row.lane)
-                self._wake.set()
-            return
-        self._lanes[leg.row.lane] = deque([leg])
-        if leg.row.act == "delivered":
-            self._slow[leg.row.lane] = None
-        else:
-            self._ready.append(leg.row.lane)
-        self._wake.set()
-
-    async def _next(self) -> list[_Leg]:
+    async def _next(self) -> list[Leg]:
         """The first legs of the lanes that are ready; waits until there is one and the rail is not paused."""
         clock = asyncio.get_running_loop().time
         while True:
             now_s = clock()
-            while self._waiting and self._waiting[0][0] <= now_s:
-                self._ready.append(heapq.heappop(self._waiting)[1])
-            if self._slow and (self._ready or now_s >= self._slow_from_s):
-                self._ready += self._slow
-                self._slow.clear()
-                self._slow_from_s = now_s + SLOW_S
-            if self._ready and now_s >= self._paused_until_s:
-                most = 1 if self.trouble else extension.BATCH_MOST - 1
-                names = [self._ready.popleft() for _ in range(min(len(self._ready), most))]
-                return [self._lanes[name][0] for name in names]
+            if now_s >= self._paused_until_s:
+                # One less than a batch holds: the order of our own messages goes first.
+                legs = self._lanes.take(now_s, most=1 if self.trouble else extension.BATCH_MOST - 1)
+                if legs:
+                    return legs
+            due_s = self._lanes.due_s()
             self._wake.clear()
             try:
-                async with asyncio.timeout_at(self._due_s()):
+                async with asyncio.timeout_at(None if due_s is None else max(due_s, self._paused_until_s)):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
-    def _due_s(self) -> float | None:
-        """When there is something to do without anybody waking us."""
-        if self._ready:
-            return self._paused_until_s
-        due_s = [self._waiting[0][0]] if self._waiting else []
-        if self._slow:
-            due_s.append(self._slow_from_s)
-        return min(due_s, default=None)
-
     def _release(self, outcome: _Outcome) -> None:
         """The lane may go on: with its next leg, with this one again, or later."""
-        leg = outcome.leg
-        name = leg.row.lane
-        lane = self._lanes[name]
+        now_s = asyncio.get_running_loop().time()
+        self._lanes.release(
+            outcome.leg, ends=outcome.ends, from_s=now_s + outcome.wait_s if outcome.wait_s > 0 else 0.0
+        )
         if outcome.ends:
-            lane.popleft()
-            self._loaded -= 1
             self.pending -= 1
-            if self._loaded < min(REFILL_BELOW, self.pending):
+            if self._is_behind and self._lanes.loaded < REFILL_BELOW:
                 self._more.set()
-            if not lane:
-                del self._lanes[name]
-                return
-        if outcome.wait_s > 0:
-            heapq.heappush(self._waiting, (asyncio.get_running_loop().time() + outcome.wait_s, name))
-        else:
-            self._ready.append(name)
         self._wake.set()
 
     # --- one batch ---
 
-    async def _handle(self, legs: list[_Leg]) -> None:
+    async def _handle(self, legs: list[Leg]) -> None:
         try:
             steps = await self._steps(legs)
             outcomes = await self._make_accounts(legs, steps)
@@ -301,7 +244,7 @@ class Outlet:
         for outcome in outcomes:
             self._release(outcome)
 
-    async def _steps(self, legs: Sequence[_Leg]) -> list[Step]:
+    async def _steps(self, legs: Sequence[Leg]) -> list[Step]:
         """What is to be done: as foreseen, or planned now."""
         known = [leg.step for leg in legs]
         for leg in legs:
@@ -314,20 +257,20 @@ class Outlet:
 
         return await self._store.write(plan, durable=False)
 
-    def _plan(self, tx: Transaction, leg: _Leg) -> Step:
+    def _plan(self, tx: Transaction, leg: Leg) -> Step:
         try:
             return acts.plan(tx, leg.row, self._context, done=leg.done, refused=leg.refused)
         except (NotUnderstood, msgspec.DecodeError) as error:
             return Impossible(why=f"not understood: {error}")
 
-    def _without_call(self, leg: _Leg, step: Finished | Impossible | Wanting) -> _Outcome:
+    def _without_call(self, leg: Leg, step: Finished | Impossible | Wanting) -> _Outcome:
         if isinstance(step, Wanting):
             return _Outcome(leg=leg, ends=True, failed="files are not carried yet", reason="impossible")
         if isinstance(step, Finished):
             return _Outcome(leg=leg, ends=True, native_ids=step.native_ids, lost=step.lost, skipped=step.skipped)
         return _Outcome(leg=leg, ends=True, failed=step.why, reason="impossible")
 
-    async def _make_accounts(self, legs: Sequence[_Leg], steps: Sequence[Step]) -> list[_Outcome]:
+    async def _make_accounts(self, legs: Sequence[Leg], steps: Sequence[Step]) -> list[_Outcome]:
         """Ghosts for members who have nobody here yet. The leg is planned again when they are there."""
         outcomes = []
         for leg, step in zip(legs, steps, strict=True):
@@ -345,7 +288,7 @@ class Outlet:
                 outcomes.append(self._again(leg, str(error), 0.0))
         return outcomes
 
-    async def _send(self, sending: list[tuple[_Leg, Sending]]) -> list[_Outcome]:
+    async def _send(self, sending: list[tuple[Leg, Sending]]) -> list[_Outcome]:
         ranks = {} if self.trouble else self._orders.take()
         calls = [step.call for _, step in sending]
         answers: list[Answer] = []
@@ -367,7 +310,7 @@ class Outlet:
             self.trouble = ""
         return [self._judge(leg, step, answer) for (leg, step), answer in zip(sending, answers, strict=True)]
 
-    def _judge(self, leg: _Leg, step: Sending, answer: Answer) -> _Outcome:
+    def _judge(self, leg: Leg, step: Sending, answer: Answer) -> _Outcome:
         verdict: Verdict = self._translator.judge(answer.status, answer.body)
         match verdict.outcome:
             case "done":
@@ -384,7 +327,7 @@ class Outlet:
                 leg.in_doubt = leg.in_doubt or verdict.outcome == "uncertain" or answer.status >= 500
                 return self._again(leg, verdict.text, verdict.wait_s or answer.wait_s)
 
-    def _refused(self, leg: _Leg, step: Sending, verdict: Verdict) -> _Outcome:
+    def _refused(self, leg: Leg, step: Sending, verdict: Verdict) -> _Outcome:
         """The end, unless there is another way: the leg is then planned again, knowing why."""
         if verdict.code in PAST and any(one is GONE for _, one in step.changes):
             return _Outcome(leg=leg, shown=step.changes)
@@ -393,7 +336,7 @@ class Outlet:
             return _Outcome(leg=leg)
         return _Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
 
-    def _done(self, leg: _Leg, step: Sending, answer: Answer) -> _Outcome:
+    def _done(self, leg: Leg, step: Sending, answer: Answer) -> _Outcome:
         leg.done += 1
         if step.written is None:
             return _Outcome(leg=leg, ends=step.is_last, shown=step.changes, reacted=step.reacted, lost=step.lost)
@@ -410,7 +353,7 @@ class Outlet:
             native_ids=posted.native_ids,
         )
 
-    def _again(self, leg: _Leg, why: str, wait_s: float) -> _Outcome:
+    def _again(self, leg: Leg, why: str, wait_s: float) -> _Outcome:
         """Later: as told, or after a random time up to a limit that doubles. Past the deadline, never."""
         leg.retries += 1
         if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
@@ -419,7 +362,7 @@ class Outlet:
         limit_s = min(FIRST_WAIT_S * 2 ** min(leg.retries - 1, 10), LONGEST_WAIT_S)
         return _Outcome(leg=leg, wait_s=wait_s or max(0.01, self._jitter.uniform(0, limit_s)))
 
-    def _rail_away(self, leg: _Leg) -> _Outcome:
+    def _rail_away(self, leg: Leg) -> _Outcome:
         self._pause("away")
         if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
             failed = f"{self._rail} could not be reached in time"
