@@ -248,6 +248,15 @@ def _routing(app: App) -> None:
         "trinario loss --of instagram:@bob",
         group=_ROUTING,
     )
+    _command(
+        app,
+        "top",
+        "top.command:top",
+        "Everything on one screen, live: parts, rates, slowest legs, dead letters.",
+        "trinario top",
+        "trinario top --every 5 --json",
+        group=_ROUTING,
+    )
     _command(app, "status", "status:status", "How each part is doing.", "trinario status", group=_ROUTING)
     _command(
         app,

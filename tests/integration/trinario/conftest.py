@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,15 @@ class Trinario:
         self.ready: dict[str, Any] = {}
         self._up: subprocess.Popen[bytes] | None = None
 
-    def start(self, *words: str) -> None:
-        """`up` on free ports, until it says that it is ready."""
+    def start(self, *words: str, environ: Mapping[str, str] | None = None) -> None:
+        """`up` on free ports, until it says that it is ready. `environ`: settings beside the test's own environment."""
         with self.talk.open("ab") as talk:
             self._up = subprocess.Popen(
-                self.command("up", "--port-base", "0", *words, "--json"), stdout=subprocess.PIPE, stderr=talk, cwd=ROOT
+                self.command("up", "--port-base", "0", *words, "--json"),
+                stdout=subprocess.PIPE,
+                stderr=talk,
+                cwd=ROOT,
+                env={**os.environ, **(environ or {})},
             )
         assert self._up.stdout is not None
         line = self._up.stdout.readline()

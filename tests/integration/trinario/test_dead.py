@@ -1,7 +1,5 @@
 """`trinario dead`: what an operator does with a message that could not be delivered."""
 
-import pytest
-
 from tests.integration.trinario.conftest import Trinario
 from tests.must import eventually
 
@@ -23,10 +21,9 @@ async def _dead_letter(trinario: Trinario, text: str) -> int:
     return letter
 
 
-async def test_redrive_and_drop(trinario: Trinario, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_redrive_and_drop(trinario: Trinario) -> None:
     """A redriven message arrives once; a dropped one leaves its reason; doing either again changes nothing."""
-    monkeypatch.setenv("TRINARIO_BRIDGES__MESSENGER__DEADLINE_S", "1")
-    trinario.start()
+    trinario.start(environ={"TRINARIO_BRIDGES__MESSENGER__DEADLINE_S": "1"})
     for handle, name in ((ALICE, "Alice"), (BOB, "Bob")):
         await trinario.cli("account", "register", handle, "--name", name)
     await trinario.cli("send", "--as", ALICE, "--to", BOB, "one")

@@ -43,6 +43,7 @@ OFFERED = {
     "search",
     "loss",
     "status",
+    "top",
     "tail",
     "dead list",
     "dead show",
