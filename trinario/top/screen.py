@@ -22,7 +22,7 @@ from trinario.top.figures import Leg
 from trinario.top.sight import Letter, Row, Sight, Watch
 from trinario.trace import drawing
 
-_GOOD = {"connected", "ready", "running"}
+_GOOD = {"connected", "ready", "running", "following"}
 _COLUMNS = {
     "parts": ("part", "state", "pending", "lag", "a second", "p99", "dead", "what to do"),
     "legs": ("took", "status", "from", "to", "message"),

@@ -107,6 +107,7 @@ class Watch:
     async def _scrapes(self, known: Running) -> dict[str, Scrape]:
         urls = {
             "router": known.router,
+            "ledger": known.ledger,
             **{f"bridge {rail}": url for rail, url in known.bridges.items()},
             **{f"rail {rail}": url for rail, url in known.rails.items()},
         }
@@ -144,6 +145,8 @@ class Watch:
                 p99_ms=p99_ms("router", "accepted_routed"),
             ),
         ]
+        ledger = found["ledger"]
+        rows.append(_row("ledger", ledger, per_s=rate("ledger", "trinario_ledger_log_sequence"), p99_ms=None))
         for rail, part in found["bridges"].items():
             who = f"bridge {rail}"
             legs_per_s = rate(who, "trinario_bridge_legs_total")
