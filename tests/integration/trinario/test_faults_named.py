@@ -44,11 +44,17 @@ class Line:
         data, ports = self.trinario.data, self.ports
         data.mkdir()
         (data / "trinario.toml").write_text(
-            f"[nats]\nport = {ports.nats}\n[router]\nport = {ports.router}\n"
+            f"[nats]\nport = {ports.nats}\n[router]\nport = {ports.router}\n[ledger]\nport = {ports.ledger}\n"
             + "".join(f"[rails.{rail}]\nport = {ports.rails[rail]}\n" for rail in RAILS)
             + "".join(f"[bridges.{rail}]\nport = {ports.bridges[rail]}\n" for rail in RAILS)
         )
-        for name in ("nats", *(f"rail-{rail}" for rail in RAILS), "router", *(f"bridge-{rail}" for rail in RAILS)):
+        for name in (
+            "nats",
+            *(f"rail-{rail}" for rail in RAILS),
+            "router",
+            "ledger",
+            *(f"bridge-{rail}" for rail in RAILS),
+        ):
             self.start(name)
         self.trinario.ready = {"rails": {rail: f"http://127.0.0.1:{ports.rails[rail]}" for rail in RAILS}}
 
