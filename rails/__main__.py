@@ -25,6 +25,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--partner-token", required=True, help="what the federation partner shows to us")
     parser.add_argument("--partner-secret", required=True, help="what signs our webhooks to the partner")
+    parser.add_argument("--public-url", help="how others reach this rail, if not at host and port: files are named so")
+    parser.add_argument(
+        "--allow-private-links", action="store_true", help="fetch files by link from private addresses, too"
+    )
     given = parser.parse_args()
     settings = RailSettings(
         data_dir=given.data,
@@ -32,6 +36,8 @@ def main() -> int:
         port=given.port,
         partner_token=given.partner_token,
         partner_secret=given.partner_secret,
+        public_url=given.public_url,
+        allow_private_links=given.allow_private_links,
     )
     try:
         asyncio.run(_serve(RailServer(rail=BUNDLED[given.rail], settings=settings)))

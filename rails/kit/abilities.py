@@ -38,8 +38,9 @@ class MediaRule(msgspec.Struct, frozen=True, kw_only=True):
     business_mimes: frozenset[str] | None = None
     people_only: bool = False
 
-    def takes(self, mime: str) -> bool:
-        return self.mimes is None or mime in self.mimes
+    def takes_from(self, mime: str, *, is_business: bool) -> bool:
+        mimes = self.business_mimes if is_business and self.business_mimes is not None else self.mimes
+        return mimes is None or mime in mimes
 
     def limit_bytes(self, *, animated: bool) -> int:
         return self.max_animated_bytes if animated and self.max_animated_bytes is not None else self.max_bytes
@@ -51,6 +52,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     `aliases`: a kind that is taken and shown as another. `kinds`: content without files (`location`, `contacts`,
     `poll`, `like_heart`). `album_kinds`: what may stand in an album of at most `album_length`. Times count from the
     rail's own time of the message; None is at any age. `has_markup`: texts may hold markup, be forwarded and previewed.
+    `links_need_token`: the address of a file is not enough to fetch it.
     """
 
     media: Mapping[MediaKind, MediaRule]
@@ -63,8 +65,14 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     unsend_within_ms: int | None = None
     reaction_within_ms: int | None = None
     has_markup: bool = False
+    links_need_token: bool = False
+
+    def rule_of(self, word: str) -> MediaRule | None:
+        """The rule of a kind as the platforms call it; None when it is none (a MIME type, say)."""
+        kind = "document" if word.lower() == "file" else word.lower()
+        return next((rule for known, rule in self.media.items() if known == kind), None)
 
     @property
     def largest_bytes(self) -> int:
         """The largest file of any kind."""
-        return max(rule.max_bytes for rule in self.media.values())
+        return max(max(rule.max_bytes, rule.max_animated_bytes or 0) for rule in self.media.values())

@@ -1,4 +1,6 @@
-"""Reading what clients send: JSON, JSON strings inside JSON, urlencoded, multipart; within a limit, never a 500.
+"""Reading what clients send: JSON, JSON strings inside JSON, urlencoded; within a limit, never a 500.
+
+Multipart forms, which may hold files, are read by `rails.kit.uploads`.
 
 Published clients write the same call in all of these ways (wire.md, section 9). Used by the Platform API and the
 Client API.
@@ -73,14 +75,6 @@ async def read_any(request: web.Request, limit_bytes: int) -> dict[str, Any]:
     if request.method == "GET" or not request.body_exists:
         return {}
     form_type = request.content_type
-    if form_type == "multipart/form-data":
-        if (request.content_length or limit_bytes + 1) > limit_bytes:
-            raise Refused(Why.TOO_LARGE, f"A form of at most {limit_bytes} bytes with a Content-Length is taken")
-        try:
-            fields: Mapping[str, Any] = await request.post()
-        except (ValueError, AssertionError, UnicodeError) as error:
-            raise Refused(Why.BAD_REQUEST, f"The multipart form cannot be read: {error}") from error
-        return opened({key: value for key, value in fields.items() if isinstance(value, str)})
     raw = await read_limited(request, limit_bytes)
     if form_type == "application/x-www-form-urlencoded" and not raw.lstrip().startswith(b"{"):
         return opened(urlencoded(raw))

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from rails.kit import accounts, edits, messages, reactions
 from rails.kit.acts import Acts, shown
-from rails.kit.client_api import body_of, guarded, json_answer, token_of
+from rails.kit.answers import body_of, guarded, json_answer, token_of
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Message, Refused, Why
 from rails.kit.store import Store, Tx

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,15 +14,18 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from rails.kit import bodies, messages
+from rails.kit import bodies, media, messages
 from rails.kit.acts import Acts
+from rails.kit.answers import refusal as client_refusal
 from rails.kit.client_api import ClientApi
-from rails.kit.client_api import refusal as client_refusal
 from rails.kit.content_api import ContentApi
 from rails.kit.faults import FaultPlan, Faults
+from rails.kit.fetching import Fetcher
+from rails.kit.files import Files
 from rails.kit.graph import GraphApi
 from rails.kit.hub import Hub
 from rails.kit.links import MediaLinks
+from rails.kit.media_api import MediaApi
 from rails.kit.metrics import Metrics
 from rails.kit.model import Refused, Why
 from rails.kit.openapi import document
@@ -34,12 +38,17 @@ from rails.kit.websocket import WebSockets
 
 log = structlog.get_logger(__name__)
 
-CLEANING_EVERY_S = 3600.0
+CLEANING_EVERY_MIN = 60
+SWEEPING_EVERY_S = 60.0
 STOP_WITHIN_S = 5.0
 
 
 class RailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a rail keeps its data and listens (port 0: a free one), and its one federation partner's credentials."""
+    """Where a rail keeps its data and listens (port 0: a free one), and its one federation partner's credentials.
+
+    `public_url`: how others reach it, if not at `host` and `port`. `allow_private_links`: files by link are fetched
+    from private addresses, too.
+    """
 
     data_dir: Path
     host: str = "127.0.0.1"
@@ -47,6 +56,7 @@ class RailSettings(msgspec.Struct, frozen=True, kw_only=True):
     partner_token: str
     partner_secret: str
     public_url: str | None = None
+    allow_private_links: bool = False
 
 
 class RailServer:
@@ -113,8 +123,10 @@ class RailServer:
         settings = self._settings
         async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as http:
             writing = tasks.create_task(store.run())
+            files = Files(folder=settings.data_dir / "media", store=store)
+            files.open()
             app, webhooks = build(
-                rail=self.rail, settings=settings, store=store, hub=hub, http=http, origin=lambda: self.url
+                rail=self.rail, settings=settings, store=store, hub=hub, http=http, origin=lambda: self.url, files=files
             )
             built.append(webhooks)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_WITHIN_S)
@@ -123,7 +135,7 @@ class RailServer:
                 site = web.TCPSite(runner, settings.host, settings.port)
                 await site.start()
                 self.url = settings.public_url or _own_url(site, settings)
-                background = [tasks.create_task(webhooks.run()), tasks.create_task(_clean(store))]
+                background = [tasks.create_task(webhooks.run()), tasks.create_task(_clean(store, files))]
                 log.info("rail.started", rail=self.rail.name, url=self.url)
                 ready.set_result(None)
                 await self._stopping.wait()
@@ -142,10 +154,22 @@ def _own_url(site: web.TCPSite, settings: RailSettings) -> str:
     return f"http://{settings.host}:{port}"
 
 
-async def _clean(store: Store) -> None:
-    while True:
-        await store.write(lambda tx: messages.forget_old_keys(tx, _now_ms()))
-        await asyncio.sleep(CLEANING_EVERY_S)
+async def _clean(store: Store, files: Files) -> None:
+    """Now and then: old keys and uploads go. Every minute: files that nobody needs any more."""
+
+    def forget(tx: Tx) -> None:
+        messages.forget_old_keys(tx, _now_ms())
+        media.forget_old_uploads(tx, _now_ms())
+
+    for minute in itertools.count():
+        try:
+            if minute % CLEANING_EVERY_MIN == 0:
+                await store.write(forget)
+            if await store.read(lambda tx: media.has_due(tx, now_ms=_now_ms())):
+                await files.sweep(now_ms=_now_ms())
+        except Refused as no:  # the disk is full or slow: the next minute will do
+            log.warning("cleaning.put_off", rail_error=no.text)
+        await asyncio.sleep(SWEEPING_EVERY_S)
 
 
 def _now_ms() -> int:
@@ -160,6 +184,7 @@ def build(
     hub: Hub,
     http: aiohttp.ClientSession,
     origin: Callable[[], str],
+    files: Files,
 ) -> tuple[web.Application, Webhooks]:
     """The rail's HTTP application on an open store, and its webhook couriers (to be run). `origin`: its own address."""
     links = MediaLinks(secret=settings.partner_secret, origin=origin, now_ms=_now_ms)
@@ -176,8 +201,11 @@ def build(
         metrics=metrics,
         partner_token=settings.partner_token,
         partner_secret=secret,
+        files=files,
+        fetcher=Fetcher(files=files, allow_private=settings.allow_private_links),
     )
     client = ClientApi(store=store, acts=acts, http=http, metrics=metrics, partner_secret=secret)
+    media_api = MediaApi(store=store, acts=acts, files=files, metrics=metrics, partner_token=settings.partner_token)
     content = ContentApi(store=store, acts=acts, metrics=metrics)
     sockets = WebSockets(store=store, acts=acts, hub=hub)
     operator = _Operator(store=store, hub=hub, faults=faults, metrics=metrics, token=settings.partner_token)
@@ -189,6 +217,7 @@ def build(
     app = web.Application(client_max_size=bodies.BATCH_BYTES, middlewares=[_no_500])
     app.add_routes(client.routes())
     app.add_routes(content.routes())
+    app.add_routes(media_api.routes())
     app.add_routes(operator.routes())
     app.router.add_get("/client/v1/ws", sockets.handle)
     app.router.add_get("/client/openapi.json", openapi)

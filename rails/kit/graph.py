@@ -17,16 +17,20 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from rails.kit import accounts, bodies, edges, federation
+from rails.kit import accounts, bodies, edges, federation, media
 from rails.kit.acts import Acts
 from rails.kit.edges import Call, EdgeCall
 from rails.kit.faults import Faults
+from rails.kit.fetching import Fetcher
+from rails.kit.files import Files
+from rails.kit.links import SHORT_MS
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Refused, Why
 from rails.kit.outbox import ascii_json
 from rails.kit.rail import Json, Rail
 from rails.kit.store import Store, Tx, run_apart
 from rails.kit.subscriptions import Subscriptions
+from rails.kit.uploads import Upload, Uploads
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +64,12 @@ class GraphApi:
         metrics: Metrics,
         partner_token: str,
         partner_secret: str,
+        files: Files,
+        fetcher: Fetcher,
     ) -> None:
+        self.uploads = Uploads(
+            store=store, acts=acts, files=files, fetcher=fetcher, may_act=self.acting_node, is_token=self.is_token
+        )
         self._store = store
         self._acts = acts
         self._rail: Rail = acts.rail
@@ -78,7 +87,9 @@ class GraphApi:
             await asyncio.sleep(self._faults.delay_s)
         try:
             self._refuse_by_fault()
-            status, answer = 200, await self._answer(await self._read(request))
+            call, upload = await self._read(request)
+            prepared = call if call.method == "GET" else await self.uploads.prepare(call, upload)
+            status, answer = 200, await self._answer(prepared) if isinstance(prepared, Call) else prepared
         except Refused as no:
             tail = request.match_info["tail"] or ""
             status, answer = self.refusal(no, is_ours=tail.startswith("/federation/"))
@@ -91,16 +102,24 @@ class GraphApi:
             if self._faults.fires(kind.value):
                 raise Refused(kind, "A fault that was asked for (PUT /federation/faults)")
 
-    async def _read(self, request: web.Request) -> Call:
+    async def _read(self, request: web.Request) -> tuple[Call, Upload | None]:
         segments = tuple(part for part in request.match_info["tail"].split("/") if part)
         is_batch = not segments or segments[:2] == ("federation", "batch")
-        body = await bodies.read_any(request, bodies.BATCH_BYTES if is_batch else bodies.BODY_BYTES)
+        limit_bytes = bodies.BATCH_BYTES if is_batch else bodies.BODY_BYTES
         bearer = request.headers.get("Authorization", "")
         token = bearer[7:].strip() if bearer[:7].lower() == "bearer " else ""
-        token = token or request.query.get("access_token") or body.pop("access_token", None)
+        token = token or request.query.get("access_token") or ""
+        upload: Upload | None = None
+        if request.content_type == "multipart/form-data":
+            body, upload = await self.uploads.read_form(
+                request, token=token or request.headers.get("X-API-Key", ""), limit_bytes=limit_bytes
+            )
+        else:
+            body = await bodies.read_any(request, limit_bytes)
+        token = token or body.pop("access_token", None)
         token = token or request.headers.get("X-API-Key") or ""
         proof = request.query.get("appsecret_proof") or body.pop("appsecret_proof", None)
-        return Call(
+        call = Call(
             method=request.method,
             segments=segments,
             query=dict(request.query),
@@ -109,6 +128,7 @@ class GraphApi:
             proof=proof if isinstance(proof, str) else None,
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
+        return call, upload
 
     async def _answer(self, call: Call) -> Any:
         first = await self._subscriptions.answer(call, is_partner=self._is_partner(call.token))
@@ -131,7 +151,23 @@ class GraphApi:
             return self._legacy_batch(tx, call)
         return self._at_node(tx, call, caller)
 
+    def acting_node(self, tx: Tx, call: Call) -> Account:
+        """The node that a call would act as. Raises `Refused`."""
+        caller = self._caller(tx, call)
+        name = call.segments[0]
+        wanted = self._rail.node_of(name) if caller.is_partner else caller.node_id or ""
+        node = accounts.by_id(tx, wanted)
+        if node is None or name not in {"me", node.id}:
+            raise Refused(Why.NOT_FOUND, f"This token may not act as {name[:100]!r}; use its own id, or /me")
+        return node
+
+    def is_token(self, tx: Tx, token: str) -> bool:
+        """Whether somebody has this token."""
+        return self._is_partner(token) or accounts.node_by_token(tx, token) is not None
+
     def _at_node(self, tx: Tx, call: Call, caller: Caller) -> Json:
+        if len(call.segments) == 1 and media.is_id(call.segments[0]):
+            return self._media(tx, call, caller)
         name, edge_name = call.segments[0], "/".join(call.segments[1:])
         acting = name if caller.is_partner else caller.node_id or ""
         target_id = acting if name == "me" else self._rail.node_of(name)
@@ -149,6 +185,17 @@ class GraphApi:
         if handle is None:
             raise Refused(Why.UNSUPPORTED, f"{call.method} /{edge_name[:100]} is not part of this service")
         return handle(edge)
+
+    def _media(self, tx: Tx, call: Call, caller: Caller) -> Json:
+        file = media.readable(tx, call.segments[0], account_id=caller.node_id)
+        url = self._acts.links.url(file.media_id, good_for_ms=SHORT_MS)
+        answer = self._rail.wire.media_answer(file, url)
+        if answer is None or call.method not in {"GET", "DELETE"}:
+            raise Refused(Why.UNSUPPORTED, f"{call.method} on a file is not part of this service")
+        if call.method == "GET":
+            return answer
+        media.delete_upload(tx, file.media_id, owner_id=caller.node_id, now_ms=self._acts.now_ms())
+        return {"success": True}
 
     def _object(self, edge: EdgeCall, object_id: str) -> Json:
         if object_id.startswith("t_"):

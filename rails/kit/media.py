@@ -14,6 +14,7 @@ from rails.kit.store import Tx
 
 _COLUMNS = "media_id, kind, mime, size_bytes, sha256, name, animated"
 NAME_LENGTH = 200
+ID_LENGTH = 18
 UPLOAD_KEPT_MS = 30 * 24 * 3600 * 1000
 """How long an upload that no message shows is kept (WhatsApp's rule)."""
 UPLOADING_MS = 3600 * 1000
@@ -24,6 +25,11 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 def new_id() -> str:
     """18 digits, which no account has."""
     return str(10**17 + secrets.randbelow(9 * 10**17))
+
+
+def is_id(text: str) -> bool:
+    """Whether it looks like a media id."""
+    return len(text) == ID_LENGTH and text.isascii() and text.isdecimal()
 
 
 def clean_name(name: str) -> str:
@@ -96,6 +102,15 @@ def drop(tx: Tx, media_id: str, *, now_ms: int) -> None:
         doubt(tx, sha256, due_ms=now_ms)
 
 
+def delete_upload(tx: Tx, media_id: str, *, owner_id: str | None, now_ms: int) -> None:
+    """Its owner needs it no longer (None: whoever asks may). What a message shows stays, as on the platform."""
+    row = tx.one("SELECT owner_id FROM media WHERE media_id = ?", media_id)
+    if row is None or owner_id not in {None, row[0]}:
+        raise Refused(Why.MEDIA_UNKNOWN, f"No media {media_id[:40]!r} of this account")
+    if tx.one("SELECT 1 FROM media_shown WHERE media_id = ? LIMIT 1", media_id) is None:
+        drop(tx, media_id, now_ms=now_ms)
+
+
 def doubt(tx: Tx, sha256: str, *, due_ms: int) -> None:
     """Look then whether anybody needs the file; the latest word counts."""
     tx.run(
@@ -104,6 +119,11 @@ def doubt(tx: Tx, sha256: str, *, due_ms: int) -> None:
         sha256,
         due_ms,
     )
+
+
+def has_due(tx: Tx, *, now_ms: int) -> bool:
+    """Whether a file is to be looked at."""
+    return tx.one("SELECT 1 FROM media_doubtful WHERE due_ms <= ? LIMIT 1", now_ms) is not None
 
 
 def unneeded(tx: Tx, *, now_ms: int) -> list[str]:

@@ -171,12 +171,10 @@ def _file(tx: Tx, rail: "Rail", *, sender: Account, sent: SentMedia, by_partner:
     if rule.people_only and sender.kind is Kind.BUSINESS:
         raise Refused(Why.UNSUPPORTED, f"On {rail.title} only people send a {kind}; send it as an image")
     row = media.readable(tx, sent.media_id, account_id=None if by_partner else sender.id)
-    limited = sender.kind is Kind.BUSINESS and not by_partner
-    mimes = rule.business_mimes if limited and rule.business_mimes is not None else rule.mimes
-    if mimes is not None and row.mime not in mimes:
+    if not rule.takes_from(row.mime, is_business=sender.kind is Kind.BUSINESS and not by_partner):
         raise Refused(
             Why.MEDIA_TYPE,
-            f"media {row.media_id} is {row.mime}; {rail.title} takes as {kind}: {', '.join(sorted(mimes))}",
+            f"media {row.media_id} is {row.mime}; {rail.title} takes as {kind}: {', '.join(sorted(rule.mimes or ()))}",
         )
     most = rule.limit_bytes(animated=row.animated)
     if row.size_bytes > most:

@@ -7,7 +7,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from rails.kit import accounts
 from rails.kit.acts import Acts
-from rails.kit.client_api import refusal, token_of
+from rails.kit.answers import refusal, token_of
 from rails.kit.hub import Hub, Socket
 from rails.kit.model import Refused
 from rails.kit.outbox import ascii_json

@@ -70,6 +70,7 @@ ABILITIES = Abilities(
     unsend_within_ms=2 * DAY_MS,
     reaction_within_ms=30 * DAY_MS,
     has_markup=True,
+    links_need_token=True,
 )
 
 RAIL = Rail(

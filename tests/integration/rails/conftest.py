@@ -81,6 +81,18 @@ class Receiver:
         self.resolutions: dict[str, tuple[int, dict[str, Any]]] = {}
         self.asked: list[dict[str, Any]] = []
         self.url = ""
+        self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
+        self.fetched: list[str] = []
+
+    async def on_file(self, request: web.Request) -> web.Response:
+        """Files by link, and redirects, as a business's own web server has them."""
+        self.fetched.append(request.path)
+        if request.path in self.redirects:
+            return web.Response(status=302, headers={"Location": self.redirects[request.path]})
+        if request.path not in self.files:
+            return web.Response(status=404)
+        return web.Response(body=self.files[request.path])
 
     def sign(self, body: bytes) -> str:
         return "sha256=" + hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
@@ -202,9 +214,9 @@ class House:
         return message.get("text") == text and not message.get("is_echo")
 
 
-async def start_rail(name: str, folder: Path) -> RailServer:
+async def start_rail(name: str, folder: Path, **more: Any) -> RailServer:
     """One rail, running, on a free port."""
-    settings = RailSettings(data_dir=folder, partner_token=PARTNER_TOKEN, partner_secret=PARTNER_SECRET)
+    settings = RailSettings(data_dir=folder, partner_token=PARTNER_TOKEN, partner_secret=PARTNER_SECRET, **more)
     server = RailServer(rail=BUNDLED[name], settings=settings)
     await server.start()
     return server
@@ -228,6 +240,7 @@ async def open_receiver() -> AsyncIterator[Any]:
         app.router.add_get("/hook", receiver.on_get)
         app.router.add_post("/hook", receiver.on_post)
         app.router.add_post("/resolve", receiver.on_resolve)
+        app.router.add_get("/{file}", receiver.on_file)
         runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
         runners.append(runner)
@@ -245,8 +258,8 @@ async def open_house(tmp_path: Path, http: aiohttp.ClientSession, open_receiver:
     """Starts a rail by name."""
     servers: list[RailServer] = []
 
-    async def open_one(name: str) -> House:
-        servers.append(await start_rail(name, tmp_path / name))
+    async def open_one(name: str, **more: Any) -> House:
+        servers.append(await start_rail(name, tmp_path / name, **more))
         return House(name, servers[-1], http, open_receiver)
 
     yield open_one
