@@ -54,7 +54,7 @@ async def explain(conn: Connection, from_handle: Handle, to_handle: Handle) -> d
         to=(to_handle,),
         content=Text(body=""),
     )
-    plans = Plans(capabilities=await _capabilities(conn))
+    plans = Plans(capabilities=await capabilities_of(conn))
     decision = route(event, source=rail_of(from_handle), conversation=None, people=people, plans=plans)
     fixed = await topology.fixed(conn)
     routed = decision.outcome == "routed"
@@ -73,7 +73,8 @@ async def explain(conn: Connection, from_handle: Handle, to_handle: Handle) -> d
     }
 
 
-async def _capabilities(conn: Connection) -> Mapping[RailName, Capabilities]:
+async def capabilities_of(conn: Connection) -> Mapping[RailName, Capabilities]:
+    """Every rail's capability document, as its bridge has published it."""
     return {
         RailName(rail): decode_capabilities(entry.value)
         async for rail, entry in Bucket(conn, RAILS).scan()

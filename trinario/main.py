@@ -217,6 +217,13 @@ def _routing(app: App) -> None:
         "trinario route explain --from whatsapp:+393331112222 --to instagram:@bob",
     )
     _command(
+        route,
+        "diff",
+        "replay:route_diff",
+        "What recorded messages would do under another policy. Nothing is sent.",
+        "trinario route diff --policy quiet.toml --since 24h",
+    )
+    _command(
         app,
         "trace",
         "trace:trace",

@@ -43,6 +43,7 @@ EXIT_CODES: Mapping[str, int] = {
     "bus.server.StoreLocked": CONFIGURATION,
     "bus.topology.TopologyError": CONFIGURATION,
     "router.explain.UnknownHandle": NOT_FOUND,
+    "router.replay.BadPolicy": USAGE,
     "builtins.KeyboardInterrupt": INTERRUPTED,
     "asyncio.exceptions.CancelledError": INTERRUPTED,
     "builtins.BrokenPipeError": FAILED,

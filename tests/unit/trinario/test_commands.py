@@ -38,6 +38,7 @@ OFFERED = {
     "person unlink",
     "person prefer",
     "route explain",
+    "route diff",
     "trace",
     "why",
     "search",
