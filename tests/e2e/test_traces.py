@@ -25,7 +25,6 @@ async def test_every_trace_is_what_the_apps_were_shown(federation: Federation, p
     bob = await people.join("Bob", "messenger:bob.rossi", "instagram:@bob")
     carla = await people.join("Carla", "instagram:@carla")
     sent = await _talk(federation, [alice, bob, carla])
-    await bob["instagram"].read(alice["whatsapp"].handle)
 
     async with connected(Place(data=tmp_path / "data")) as connection:
         asking = Asking(connection)
@@ -36,6 +35,7 @@ async def test_every_trace_is_what_the_apps_were_shown(federation: Federation, p
                 await _check_one(asking, text, native_id, shown)
 
         await eventually(agree, within_s=240)
+        await bob["instagram"].read(alice["whatsapp"].handle)
         for text, native_id in sent.items():
             if text.startswith("alice to bob"):
                 await _check_read(asking, native_id)

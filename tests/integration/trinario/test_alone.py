@@ -49,6 +49,7 @@ async def test_the_daemons_one_by_one(trinario: Trinario) -> None:
     ports = planned(0, RAILS)
     (trinario.data / "trinario.toml").write_text(
         f"[nats]\nport = {ports.nats}\n[router]\nport = {ports.router}\n"
+        f"[ledger]\nport = {ports.ledger}\n"
         + "".join(f"[rails.{rail}]\nport = {ports.rails[rail]}\n" for rail in RAILS)
         + "".join(f"[bridges.{rail}]\nport = {ports.bridges[rail]}\n" for rail in RAILS)
     )
