@@ -105,8 +105,7 @@ class Files:
 
 async def _take_in(path: Path, parts: AsyncIterator[bytes], limit_bytes: int) -> Staged:
     digest, size_bytes, head, waiting = hashlib.sha256(), 0, bytearray(), bytearray()
-    path.touch(mode=0o600, exist_ok=False)
-    with path.open("wb", buffering=0) as file:
+    with open(_created(path), "wb", buffering=0) as file:  # noqa: ASYNC230 - opened is it by then
         async for part in parts:
             size_bytes += len(part)
             if size_bytes > limit_bytes:
@@ -128,6 +127,11 @@ async def _take_in(path: Path, parts: AsyncIterator[bytes], limit_bytes: int) ->
         mime=sniffing.mime_of(bytes(head)),
         animated=sniffing.is_animated(bytes(head)),
     )
+
+
+def _created(path: Path) -> int:
+    """A new file that nobody else may read."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def _write(number: int, part: bytes) -> None:

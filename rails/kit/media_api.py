@@ -41,7 +41,7 @@ class MediaApi:
     def routes(self) -> list[web.RouteDef]:
         table: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = [
             ("POST", "/client/v1/media", self._upload),
-            ("GET", "/client/v1/media/{media_id}", self._download),
+            ("GET", "/client/v1/media/{media_id:[^/]+}", self._download),
         ]
         own = [web.route(method, path, guarded(handler, self._metrics)) for method, path, handler in table]
         return [*own, web.get(PATH, self._attachment)]

@@ -1,13 +1,16 @@
 """``/client/openapi.json``: the Client API described, from the structs it decodes and one table of its requests."""
 
+import re
 from typing import Any
 
 import msgspec
 
 from rails.kit.client_api import Block, NewMessage, ReadMark, Registration
+from rails.kit.content_api import NewReaction, NewText, NewVote, TypingSign
 from rails.kit.model import Why
 from rails.kit.rail import Rail
 
+_NAMES = re.compile(r"\{(\w+)\}")
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer"}
 _FLAG = {"type": "boolean"}
@@ -49,8 +52,18 @@ ANSWERS: dict[str, Any] = {
         unsent=_FLAG,
         reactions={"type": "object", "additionalProperties": _TEXT},
         reply_to={"type": ["string", "null"]},
+        content={"type": ["object", "null"], "properties": {"type": _TEXT}},
+        votes={"type": "object", "additionalProperties": {"type": "array", "items": _NUMBER}},
+        forwarded={"type": "integer", "enum": [0, 1, 2]},
+        markup=_FLAG,
+        preview=_FLAG,
     ),
-    "Messages": _object(messages={"type": "array", "items": _ref("Message")}, next={"type": ["integer", "null"]}),
+    "Messages": _object(
+        messages={"type": "array", "items": _ref("Message")},
+        next={"type": ["integer", "null"]},
+        previous={"type": ["string", "null"]},
+    ),
+    "Media": _object(media_id=_TEXT, kind=_TEXT, mime=_TEXT, size_bytes=_NUMBER, sha256=_TEXT, name=_TEXT),
     "Threads": _object(
         threads={
             "type": "array",
@@ -73,7 +86,7 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
     ("get", "/client/v1/account", "My account", None, 200, "Account", ()),
     ("post", "/client/v1/sessions", "A further session", None, 201, "Session", ()),
     ("delete", "/client/v1/sessions", "End this session", None, 204, None, ()),
-    ("post", "/client/v1/messages", "Send a text", "NewMessage", 201, "Sent", ()),
+    ("post", "/client/v1/messages", "Send a text or anything else", "NewMessage", 201, "Sent", ()),
     (
         "get",
         "/client/v1/messages",
@@ -81,8 +94,15 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
         None,
         200,
         "Messages",
-        ("with", "thread", "unread", "after", "limit"),
+        ("with", "thread", "unread", "after", "before", "limit"),
     ),
+    ("patch", "/client/v1/messages/{native_id}", "Edit my message", "NewText", 200, "Message", ()),
+    ("delete", "/client/v1/messages/{native_id}", "Take my message back", None, 200, "Message", ()),
+    ("put", "/client/v1/messages/{native_id}/reaction", "React, or take it back", "NewReaction", 200, "Message", ()),
+    ("put", "/client/v1/messages/{native_id}/vote", "Vote in a poll", "NewVote", 200, "Message", ()),
+    ("post", "/client/v1/media", "Upload a file: the body is its bytes", None, 201, "Media", ("name",)),
+    ("get", "/client/v1/media/{media_id}", "The bytes of a file", None, 200, None, ()),
+    ("post", "/client/v1/typing", "I am typing, or no longer", "TypingSign", 204, None, ()),
     ("get", "/client/v1/threads", "My threads, the latest first", None, 200, "Threads", ()),
     ("post", "/client/v1/read", "Mark as read", "ReadMark", 200, "Read", ()),
     ("post", "/client/v1/blocks", "Block somebody", "Block", 204, None, ()),
@@ -94,7 +114,8 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
 def document(rail: Rail) -> dict[str, Any]:
     """The OpenAPI 3.1 document of one rail's Client API."""
     _, bodies = msgspec.json.schema_components(
-        (Registration, NewMessage, ReadMark, Block), ref_template="#/components/schemas/{name}"
+        (Registration, NewMessage, ReadMark, Block, NewText, NewReaction, NewVote, TypingSign),
+        ref_template="#/components/schemas/{name}",
     )
     paths: dict[str, dict[str, Any]] = {}
     for method, path, summary, body, status, answer, query in REQUESTS:
@@ -129,6 +150,8 @@ def _operation(
         operation["security"] = []
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(body)}}}
-    if query:
-        operation["parameters"] = [{"name": name, "in": "query", "schema": _TEXT} for name in query]
+    named = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in _NAMES.findall(path)]
+    named += [{"name": name, "in": "query", "schema": _TEXT} for name in query]
+    if named:
+        operation["parameters"] = named
     return operation
