@@ -45,10 +45,10 @@ def judge(status: int, answer: bytes, table: ErrorTable) -> Verdict:
     if error is None:
         return _by_status(status, code=str(status), text=f"HTTP {status}")
     word = error.federation_code or (error.error_data.federation_code if error.error_data is not None else "")
-    if word and status < 500:
+    meaning = _look_up(error, table)
+    if word and status < 500 and meaning not in ("temporary", "bad_credentials"):
         return Verdict(outcome="permanent", code=word, text=error.message)
     code = f"{error.code}" if error.error_subcode is None else f"{error.code}/{error.error_subcode}"
-    meaning = _look_up(error, table)
     if meaning is None or status >= 500:
         return _by_status(status, code=code, text=error.message)
     return Verdict(outcome=meaning, code=code, text=error.message)

@@ -19,6 +19,8 @@ _SETTLE = f"""
     RETURNING {_PLACE}
 """  # noqa: S608 - constants
 _STATUSES: tuple[MarkerKind, ...] = ("delivered", "read")
+_HEARD = "heard"
+"""The status under which `markers` keeps what other rails have told: a delivery known so is not told again."""
 
 
 def _place(row: Sequence[Any]) -> Place:
@@ -161,7 +163,7 @@ def advance(tx: Connection, reached: Iterable[Reach]) -> list[Reach]:
     """Keep the markers that these reaches raise; those that tell something new (read says delivered, too)."""
     news = []
     for one in receipts.furthest(reached):
-        statuses = ("read",) if one.status == "read" else _STATUSES
+        statuses = ("read",) if one.status == "read" else (*_STATUSES, _HEARD)
         known = max(_marker(tx, one, status) for status in statuses)
         if one.position > known:
             tx.execute(
@@ -172,11 +174,20 @@ def advance(tx: Connection, reached: Iterable[Reach]) -> list[Reach]:
     return news
 
 
+def heard(tx: Connection, conversation: str, reader: str, position: int) -> None:
+    """The federation knows, from another rail, that a reader has everything up to a position."""
+    tx.execute(
+        "INSERT INTO markers VALUES (?, ?, ?, ?) ON CONFLICT (conversation, reader, status)"
+        " DO UPDATE SET position = max(position, excluded.position)",
+        (conversation, reader, _HEARD, position),
+    )
+
+
 def has_got(tx: Connection, conversation: str, reader: str, position: int) -> bool:
     """Whether the rail has said that a reader has everything up to a position."""
     row = tx.execute(
-        "SELECT 1 FROM markers WHERE conversation = ? AND reader = ? AND position >= ?",
-        (conversation, reader, position),
+        "SELECT 1 FROM markers WHERE conversation = ? AND reader = ? AND status <> ? AND position >= ?",
+        (conversation, reader, _HEARD, position),
     ).fetchone()
     return row is not None
 

@@ -17,7 +17,7 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import adoption, idmap, legs, reactions, reports, targets
+from bridges.kit import accounts, adoption, idmap, legs, reactions, reports, targets
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.outbox import AWAY, Outbox, Row
 from bridges.kit.people import People
@@ -28,7 +28,7 @@ from bus.connection import ApiError, Connection
 from bus.reader import HistoryGone, Reader, ReaderLost, RolledBack
 from bus.sqlite import Store
 from bus.stored import StoredMessage
-from schemas.codec import decode_event, decode_legs, decode_record, encode
+from schemas.codec import decode_event, decode_legs, decode_record, decode_seats, encode
 from schemas.errors import NotUnderstood
 from schemas.events import Reaction
 from schemas.ids import RailName
@@ -60,6 +60,7 @@ class _Taken(msgspec.Struct, kw_only=True):
     legs: list[Foreseen] = []
     rows: list[Row] = []
     confirmed: list[str] = []
+    withdrawn: list[str] = []
     ranks: dict[str, int] = {}
     adoptions: int = 0
     again: bool = False
@@ -155,6 +156,7 @@ class LogReader:
         self.cursor = found[-1].sequence
         self._people.saw(taken.persons)
         self._outbox.confirmed(taken.confirmed)
+        self._outbox.withdrawn(taken.withdrawn)
         self._outbox.offer(taken.rows)
         if taken.again:
             self._outbox.wake(in_doubt=True)
@@ -185,6 +187,7 @@ class LogReader:
                     reaches += self._take_in(tx, entry, rank, taken)
                 if entry.legs != _NO_LEGS and (row := self._leg(tx, entry, rank, one.at_ms)) is not None:
                     new.append(row)
+                    taken.withdrawn += self._hear(tx, entry)
                 if entry.people:
                     taken.persons.extend(entry.people)
                     taken.adoptions += adoption.note(tx, self._rail, entry.people)
@@ -222,6 +225,15 @@ class LogReader:
             taken.ranks.update(ranks)
         targets.release(tx, self._outbox, places)
         return idmap.release(tx, places)
+
+    def _hear(self, tx: Transaction, entry: Entry) -> list[str]:
+        """Somebody has got something on another rail: the events of ours that would tell the same."""
+        if entry.kind != "receipt":
+            return []
+        seat = next((seat for seat in decode_seats(entry.seats) if seat.person == entry.actor), None)
+        reader = accounts.node_for(tx, self._rail, seat) if seat is not None else None
+        # A read says "delivered", too.
+        return [] if reader is None else reports.hear(tx, self._outbox, self._rail, reader, entry)
 
     def _leg(self, tx: Transaction, entry: Entry, rank: int, routed_at_ms: int) -> LegRow | None:
         """The row for our leg, if there is one. Most entries are told by looking for our name in the bytes."""

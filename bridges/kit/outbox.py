@@ -6,7 +6,8 @@ which of the pending rows it has, because its own memory of ids ends some time.
 
 Several callers share a publish when they come at once. Who has put rows hands them over (`collect`, `offer`), so that
 the file need not be asked for them; that a row is published is written down when the log does not soon confirm it.
-What is not urgent (`put(slow=True)`) goes along with what is, or together after `SLOW_S`; at once when all is quiet.
+What is not urgent (`put(slow=True)`) goes together every `SLOW_S`, at once when all is quiet: so that it can still be
+withdrawn when another rail has told the same meanwhile.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ AWAY = (BusUnavailable, NotConnected, NoAnswer, NoResponder)
 """What the bus raises when it cannot be reached; nothing is lost, and it is tried again."""
 
 BATCH = 500
-SLOW_S = 0.2
+SLOW_S = 0.3
 MARK_AFTER_S = 1.0
 PATIENCE_S = 4.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
@@ -83,7 +84,9 @@ class Outbox:
         self._acked: dict[str, tuple[Row, int]] = {}
         """Published, but not yet marked as such in the file."""
         self._slow: set[str] = set()
-        self._slow_from_s = 0.0
+        self._held: list[Row] = []
+        """Rows that are not urgent, to be queued together."""
+        self._held_until_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._marking: asyncio.TimerHandle | None = None
         self._closed = False
@@ -132,6 +135,11 @@ class Outbox:
         return row is not None
 
     @staticmethod
+    def withdraw(tx: Transaction, event_id: str) -> bool:
+        """Take back an event that has not been published. Whether it was there."""
+        return tx.execute("DELETE FROM outbox WHERE event_id = ? AND sequence IS NULL", (event_id,)).rowcount > 0
+
+    @staticmethod
     def confirm(tx: Transaction, event_ids: Sequence[str]) -> None:
         """The log has these events."""
         tx.executemany("DELETE FROM outbox WHERE event_id = ?", [(event_id,) for event_id in event_ids])
@@ -165,9 +173,36 @@ class Outbox:
         if self._must_look:  # then they are read from the file, after those that were there before
             self._wake.set()
             return
-        self._queue += fresh
         self._known.update(row.event_id for row in fresh)
-        self._wake_in_time()
+        urgent = [row for row in fresh if row.event_id not in self._slow]
+        if urgent:
+            self._queue += urgent
+            self._wake.set()
+        if len(urgent) < len(fresh):
+            self._held += [row for row in fresh if row.event_id in self._slow]
+            self._hold()
+
+    def withdrawn(self, event_ids: Iterable[str]) -> None:
+        """The rows of these are gone: the federation knows already."""
+        gone = set(event_ids) & self._slow
+        if gone:
+            self._held = [row for row in self._held if row.event_id not in gone]
+            self._known -= gone
+            self._slow -= gone
+
+    def _hold(self) -> None:
+        """Queue what is not urgent when it is time."""
+        wait_s = self._held_until_s - asyncio.get_running_loop().time()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, wait_s), self._let_go)
+
+    def _let_go(self) -> None:
+        self._timer = None
+        if self._held:
+            self._held_until_s = asyncio.get_running_loop().time() + SLOW_S
+            self._queue += self._held
+            self._held = []
+            self._wake.set()
 
     def wake(self, *, in_doubt: bool = False) -> None:
         """There is something to publish in the file. `in_doubt`: look in the stream first."""
@@ -179,23 +214,6 @@ class Outbox:
         """The log has these: their rows are gone."""
         for event_id in event_ids:
             self._acked.pop(event_id, None)
-
-    def _wake_in_time(self) -> None:
-        """Now, or when what can wait has waited long enough."""
-        wait_s = self._wait_s()
-        if wait_s <= 0:
-            self._wake.set()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
-
-    def _wait_s(self) -> float:
-        """How long the queue can wait."""
-        wait_s = self._slow_from_s - asyncio.get_running_loop().time()
-        return wait_s if self._slow.issuperset(row.event_id for row in self._queue) else 0
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._wake.set()
 
     async def published(self, event_ids: Iterable[str]) -> None:
         """Wait until the bus has these events (or had them before). Raises `BusUnavailable` when it takes them not."""
@@ -244,9 +262,6 @@ class Outbox:
         while True:
             if self._must_look:
                 await self._look()
-            elif self._queue and self._wait_s() > 0:
-                self._wake_in_time()
-                return
             rows, self._queue = self._queue[:BATCH], self._queue[BATCH:]
             self.pending = len(rows) + len(self._queue)
             if not rows:
@@ -271,7 +286,7 @@ class Outbox:
 
         rows = await self._store.write(look)
         self._must_look = len(rows) == BATCH
-        self._queue = rows
+        self._queue, self._held = rows, []
         self._known = {row.event_id for row in rows}
         self._slow &= self._known
         self._offered = max([self._offered, *(row.id for row in rows)])
@@ -340,8 +355,6 @@ class Outbox:
         self._acked.update((row.event_id, (row, sequence)) for row, sequence in published)
         ingress = [sequence for row, sequence in published if row.partition != NO_PARTITION]
         self._floor = max([self._floor, *ingress])
-        if any(row.event_id in self._slow for row, _ in published):
-            self._slow_from_s = loop.time() + SLOW_S
         self._settle(row for row, _ in published)
         if len(ingress) < len(published):
             self._write_marks()

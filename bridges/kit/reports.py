@@ -16,6 +16,7 @@ from bus.sqlite import Store
 from schemas.codec import encode
 from schemas.events import AccountSeen, LegResult, Party, Receipt, Results
 from schemas.ids import EventId, RailName, combined_event_id, event_id
+from schemas.log import Entry
 
 _leg_results = msgspec.msgpack.Decoder(LegResult)
 
@@ -43,6 +44,13 @@ def report_reaches(tx: Transaction, outbox: Outbox, rail: RailName, reaches: Ite
         if one.status == "read":
             urgent.append(name)
     return urgent
+
+
+def hear(tx: Transaction, outbox: Outbox, rail: RailName, reader: str, entry: Entry) -> list[str]:
+    """Another rail has told that a reader has got everything up to there: what we were to say of it is withdrawn."""
+    idmap.heard(tx, entry.conversation, reader, entry.position)
+    name = event_id(rail, "receipt", entry.conversation, reader, "delivered", str(entry.position))
+    return [name] if outbox.withdraw(tx, name) else []
 
 
 def report_account(tx: Transaction, outbox: Outbox, rail: RailName, account: Account) -> list[str]:

@@ -83,7 +83,8 @@ CREATE TABLE watermarks (
     PRIMARY KEY (thread, reader, status)
 ) STRICT, WITHOUT ROWID;
 
--- The furthest position published for a reader: what tells nothing new is not published again.
+-- The furthest position published for a reader: what tells nothing new is not published again. Status `heard`: another rail has
+-- told of it.
 CREATE TABLE markers (
     conversation TEXT NOT NULL,
     reader       TEXT NOT NULL,

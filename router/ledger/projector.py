@@ -23,7 +23,7 @@ from schemas.errors import NotUnderstood
 from schemas.log import order_of
 
 BATCH = 256
-PAUSE_S = 0.3
+PAUSE_S, REST_S = 0.3, 0.25
 _FACTS_AT_ONCE = 4096
 
 _AWAY = (NotConnected, NoAnswer, NoResponder, ApiError)
@@ -40,7 +40,8 @@ class Projector:
     def __init__(self, *, conn: Connection, store: Store, search: bool) -> None:
         self._conn, self._store, self._search = conn, store, search
         self._rows = Rows(searchable=search)
-        self._moved = asyncio.Event()
+        self._moved, self._wanted = asyncio.Event(), asyncio.Event()
+        self._waiting = 0
         self.cursor = 0
         """The last log sequence that is kept."""
         self.at_ms = 0
@@ -67,11 +68,18 @@ class Projector:
     async def caught_up(self, *, within_s: float) -> int:
         """Wait until all that is on the log now is kept; how many records are still missing after that time."""
         last = await last_sequence(self._conn)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while self.cursor < last:
-                    self._moved.clear()
-                    await self._moved.wait()
+        self._waiting += 1
+        self._wanted.set()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    while self.cursor < last:
+                        self._moved.clear()
+                        await self._moved.wait()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._wanted.clear()
         return max(0, last - self.cursor)
 
     async def _recognise(self) -> None:
@@ -98,8 +106,16 @@ class Projector:
                 messages = await reader.pull(limit=BATCH)
                 if messages:
                     await self._take(messages)
+                if len(messages) < BATCH:
+                    await self._rest()
         finally:
             await reader.close()
+
+    async def _rest(self) -> None:
+        """Let records gather, unless somebody waits: a transaction for each would cost more than the keeping."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_S):
+                await self._wanted.wait()
 
     async def _take(self, messages: list[StoredMessage]) -> None:
         try:
