@@ -67,6 +67,11 @@ class BridgeSettings(_Section, frozen=True, kw_only=True):
     url: str | None = None
     deadline_s: Count = 86_400
     """How long a leg is tried before it is a dead letter and its sender is told."""
+    public_url: str | None = None
+    """Under which address people reach the bridge, for links to files that a rail does not take. None: `url`."""
+    link_keep_s: Count = 7 * 86_400
+    media_max_bytes: Count = 256 * _MIB
+    """What is larger is not fetched from the rail; people are told in words."""
 
 
 class RouterSettings(_Section, frozen=True, kw_only=True):

@@ -24,8 +24,10 @@ from bridges.kit.accounts import Accounts
 from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
 from bridges.kit.counts import Counts
+from bridges.kit.files import Files
 from bridges.kit.intake import Intake
 from bridges.kit.logreader import LogReader
+from bridges.kit.media_links import MediaLinks
 from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.outlet import Outlet
@@ -35,12 +37,14 @@ from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
 from bridges.kit.state import STATES, Standing, standing
 from bridges.kit.steps import Foreseen
+from bridges.kit.uploads import Uploader
 from bus import topology
 from bus.config import BridgeSettings, ConfigurationError, RailSettings, Settings
 from bus.connection import ApiError, Connection
 from bus.health import HealthServer
 from bus.keys import bridge_role, ensure_keys
 from bus.kv import Bucket
+from bus.media import MediaStore
 from bus.metrics import Sample
 from bus.publish import Publisher
 from bus.runtime import until_closed
@@ -61,7 +65,7 @@ READY_WITHIN_S = 20.0
 CALL_WITHIN_S = 30.0
 
 Ready = Callable[[dict[str, Any]], None]
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Routes:
@@ -80,10 +84,11 @@ class Routes:
             web.post("/webhook", self._by("webhook")),
             web.get("/webhook", self._by("handshake")),
             web.post("/resolve", self._by("resolve")),
+            web.get("/media/{sha256}", self._by("media")),
         ]
 
     def _by(self, name: str) -> Handler:
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
             handler = self._handlers.get(name)
             if handler is None:
                 return web.Response(status=503, text="The bridge is starting; the bus is not there yet.\n")
@@ -104,7 +109,9 @@ class Bridge:
         client: RailClient,
         partner_secret: str,
         partitions: int,
-        deadline_s: float,
+        ours: BridgeSettings,
+        public_url: str,
+        folder: Path,
     ) -> None:
         rail = translator.rail
         self.rail, self._translator, self._conn, self._store, self._client = rail, translator, conn, store, client
@@ -117,6 +124,15 @@ class Bridge:
         self.results = reports.ResultsCourier(rail=rail, store=store, outbox=self.outbox)
         self.orders = OrderTeller(translator=translator, client=client, store=store)
         self.adopter = Adopter(translator=translator, client=client, store=store, accounts_=self.accounts)
+        media = MediaStore(conn, writer=rail)
+        self.links = MediaLinks(
+            store=media,
+            secret=partner_secret,
+            base_url=public_url,
+            keep_s=ours.link_keep_s,
+            now_ms=now_ms,
+        )
+        files = Files(store=media, client=client, translator=translator, folder=folder, max_bytes=ours.media_max_bytes)
         self.outlet = Outlet(
             translator=translator,
             client=client,
@@ -127,8 +143,9 @@ class Bridge:
             orders=self.orders,
             partitions=partitions,
             now_ms=now_ms,
-            deadline_s=deadline_s,
-            link_for=lambda _media, _from_ms: "",
+            deadline_s=ours.deadline_s,
+            link_for=self.links.link_for,
+            uploader=Uploader(translator=translator, client=client, store=store, media=media, now_ms=now_ms),
             counts=self.counts,
         )
         self.log = LogReader(
@@ -152,6 +169,7 @@ class Bridge:
             outbox=self.outbox,
             accounts_=self.accounts,
             results=self.results,
+            files=files,
             now_ms=now_ms,
             counts=self.counts,
         )
@@ -234,6 +252,7 @@ class Bridge:
                 self.orders.run(),
                 self.adopter.run(),
                 self.outlet.run(),
+                self.intake.arrivals.run(),
                 self.log.run(),
                 self._stay_subscribed(callback),
                 self._tell_capabilities(),
@@ -332,12 +351,20 @@ async def run(settings: Settings, *, translator: Translator, ready: Ready) -> No
         conn = await _connect(settings, rail)
         stack.push_async_callback(conn.close)
         await topology.check(conn, partitions=settings.router.partitions)
-        bridge = await _build(stack, settings, theirs, translator=translator, conn=conn, deadline_s=ours.deadline_s)
-        routes.use(webhook=bridge.intake.webhook, handshake=bridge.intake.handshake, resolve=bridge.resolver.resolve)
+        callback = ours.url or health.url
+        bridge = await _build(
+            stack, settings, theirs, ours, translator=translator, conn=conn, public_url=ours.public_url or callback
+        )
+        routes.use(
+            webhook=bridge.intake.webhook,
+            handshake=bridge.intake.handshake,
+            resolve=bridge.resolver.resolve,
+            media=bridge.links.serve,
+        )
         running.append(bridge)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(bridge.run(callback=ours.url or health.url))
+                tasks.create_task(bridge.run(callback=callback))
                 await _soon(bridge.subscribed)
                 _log.info("bridge.started", rail=rail, state=bridge.standing().state)
                 ready({"name": f"bridge-{rail}", "rail": rail, "url": health.url})
@@ -351,12 +378,14 @@ async def _build(
     stack: AsyncExitStack,
     settings: Settings,
     theirs: RailSettings,
+    ours: BridgeSettings,
     *,
     translator: Translator,
     conn: Connection,
-    deadline_s: float,
+    public_url: str,
 ) -> Bridge:
-    path = _data(settings) / "bridges" / f"{translator.rail}.db"
+    folder = _data(settings) / "bridges"
+    path = folder / f"{translator.rail}.db"
     store = await Store.open(path, schema_sql=SCHEMA, version=SCHEMA_VERSION, migrations=MIGRATIONS)
     stack.push_async_callback(store.close)
     timeout = aiohttp.ClientTimeout(total=CALL_WITHIN_S, connect=5)
@@ -368,7 +397,9 @@ async def _build(
         client=RailClient(session=session, url=theirs.url or "", token=theirs.partner_token or ""),
         partner_secret=theirs.partner_secret or "",
         partitions=settings.router.partitions,
-        deadline_s=deadline_s,
+        ours=ours,
+        public_url=public_url,
+        folder=folder / f"{translator.rail}-files",
     )
 
 

@@ -18,8 +18,9 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import accounts, echoes, extension, idmap, receipts, reports, targets
+from bridges.kit import accounts, arrivals, echoes, extension, idmap, receipts, reports, targets
 from bridges.kit.accounts import Account, Accounts
+from bridges.kit.arrivals import Arrivals
 from bridges.kit.contract import (
     Native,
     NativeAccount,
@@ -27,7 +28,6 @@ from bridges.kit.contract import (
     NativeEcho,
     NativeEdit,
     NativeFailure,
-    NativeFiles,
     NativeMessage,
     NativeReaction,
     NativeReceipt,
@@ -37,6 +37,7 @@ from bridges.kit.contract import (
     Unreadable,
 )
 from bridges.kit.counts import Counts
+from bridges.kit.files import Files
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
@@ -44,6 +45,7 @@ from bridges.kit.targets import KnownTarget
 from bridges.kit.tolerant import UNREADABLE
 from bus.connection import ApiError
 from bus.sqlite import Store, StoreError
+from schemas.content import Content
 from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
 from schemas.errors import NotUnderstood
 from schemas.events import Block, LegResult, Message
@@ -64,13 +66,20 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     event: Message
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A message whose files have to be fetched first."""
+
+    native: NativeMessage
+
+
 class KnownBlock(msgspec.Struct, frozen=True, kw_only=True):
     """A block in canonical terms."""
 
     event: Block
 
 
-Claim = Known | KnownTarget | KnownBlock | NativeAccount | NativeEcho | NativeReceipt | NativeFailure | Unreadable
+ToClaim = Known | Held | KnownTarget | KnownBlock | NativeAccount | NativeFailure | Unreadable
+Claim = ToClaim | NativeEcho | NativeReceipt
 
 
 def is_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
@@ -102,12 +111,14 @@ class Intake:
         results: reports.ResultsCourier,
         now_ms: Callable[[], int],
         counts: Counts,
+        files: Files,
     ) -> None:
         self._translator, self._rail = translator, translator.rail
         self._secrets, self._verify_token = secrets, verify_token
         self._partitions = partitions
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
-        self._now_ms, self._counts = now_ms, counts
+        self._now_ms, self._counts, self._files = now_ms, counts, files
+        self.arrivals = Arrivals(store=store, files=files, claim=self._claim_arrival, now_ms=now_ms)
 
     # --- HTTP ---
 
@@ -165,6 +176,7 @@ class Intake:
         self._outbox.offer(rows)
         if any(isinstance(claim, NativeFailure) for claim in claims):
             self._results.wake(hurry=True)
+        self.arrivals.wake()
         await self._outbox.published(event_ids)
 
     async def _prepare(self, update: Native, known: Mapping[str, Account]) -> Claim:
@@ -183,22 +195,25 @@ class Intake:
                 return update
 
     async def _know(self, native: NativeMessage, author: Account, recipient: Account) -> Claim:
-        if isinstance(native.content, NativeFiles):
-            return Unreadable(reason="files are not carried yet", raw=msgspec.json.encode(native))
+        content = await self._files.stored(native.content)
+        if content is None:
+            return Held(native=native)
+        return Known(native=native, event=await self._event(native, content, author, recipient))
+
+    async def _event(self, native: NativeMessage, content: Content, author: Account, recipient: Account) -> Message:
         conversation = direct_conversation_id(
             await self._accounts.person_of(author), await self._accounts.person_of(recipient)
         )
-        event = Message(
+        return Message(
             id=event_id(self._rail, "message", receipts.thread_of(native.author, native.recipient), native.native_id),
             conversation=conversation,
             actor=await self._accounts.party(author),
             at_ms=native.at_ms,
             to=(await self._accounts.party(recipient),),
-            content=native.content,
+            content=content,
             native_id=native.native_id,
             forwarded=native.forwarded,
         )
-        return Known(native=native, event=event)
 
     async def _know_block(self, native: NativeBlock, blocker: Account, blocked: Account) -> KnownBlock:
         party = await self._accounts.party(blocked)
@@ -225,15 +240,12 @@ class Intake:
         self._time_delivery(tx, claims)
         return put + reports.report_reaches(tx, self._outbox, self._rail, reaches)
 
-    def _claim_one(
-        self,
-        tx: Transaction,
-        claim: Known | KnownTarget | KnownBlock | NativeAccount | NativeFailure | Unreadable,
-        webhook: bytes,
-    ) -> list[str]:
+    def _claim_one(self, tx: Transaction, claim: ToClaim, webhook: bytes) -> list[str]:
         match claim:
             case Known():
-                return self._claim_message(tx, claim)
+                return self._claim_in_turn(tx, claim)
+            case Held(native=native):
+                arrivals.hold(tx, native, self._now_ms())
             case KnownTarget():
                 return targets.claim(tx, self._outbox, claim, now_ms=self._now_ms())
             case KnownBlock(event=event):
@@ -242,11 +254,11 @@ class Intake:
                 return self._claim_account(tx, claim)
             case NativeFailure():
                 self._claim_failure(tx, claim)
-                return []
             case Unreadable():
                 return [self._park(tx, claim, webhook)]
             case _:
                 assert_never(claim)
+        return []
 
     def _time_delivery(self, tx: Transaction, claims: Sequence[Claim]) -> None:
         """How long one of the messages took from our post to the rail's receipt; one a webhook is enough."""
@@ -261,6 +273,34 @@ class Intake:
         place = idmap.by_native(tx, [named]).get(named) if named else None
         if place is not None and place.source != self._rail:
             self._counts.delivered.observe_since([place.at_ms], self._now_ms())
+
+    def _claim_in_turn(self, tx: Transaction, known: Known) -> list[str]:
+        """Now, unless earlier messages of the thread are still waiting for their files."""
+        if not arrivals.must_wait(tx, known.native):
+            return self._claim_message(tx, known)
+        arrivals.hold(tx, known.native, self._now_ms())
+        return []
+
+    async def _claim_arrival(self, native: NativeMessage, content: Content) -> None:
+        """The message's turn has come, and its files are there."""
+        known = await self._accounts.get_many(_named(native))
+        missing = [name for name in _named(native) if name not in known]
+        claim: Known | Unreadable
+        if missing:
+            claim = Unreadable(reason=f"no account {missing[0]} on {self._rail}", raw=msgspec.json.encode(native))
+        else:
+            event = await self._event(native, content, known[native.author], known[native.recipient])
+            claim = Known(native=native, event=event)
+
+        def take(tx: Transaction) -> None:
+            if isinstance(claim, Known):
+                self._claim_message(tx, claim)
+            else:
+                self._park(tx, claim, b"")
+            arrivals.let_go(tx, native.native_id)
+
+        await self._store.write(take)
+        self._outbox.wake()
 
     def _claim_message(self, tx: Transaction, known: Known) -> list[str]:
         native, event = known.native, known.event

@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 import structlog
 
-from bridges.kit import acts, extension, idmap, reactions, reports, shown, steps, targets
+from bridges.kit import acts, extension, idmap, reactions, reports, shown, steps, targets, uploads
 from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.changes import PAST
 from bridges.kit.contract import Posted, Translator, Verdict
@@ -35,9 +35,10 @@ from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.receipts import Place
 from bridges.kit.shown import GONE, Shown
 from bridges.kit.steps import Context, Finished, Foreseen, Impossible, Missing, Sending, Step, Wanting
+from bridges.kit.uploads import Lost, NotNow, Uploader
 from bus.connection import ApiError
 from bus.metrics import sampled
-from bus.sqlite import Store
+from bus.sqlite import Store, StoreError
 from schemas.content import Media
 from schemas.errors import NotUnderstood
 from schemas.events import LegResult
@@ -70,6 +71,8 @@ class _Outcome(msgspec.Struct, kw_only=True):
     reacted: tuple[str, str, str] | None = None
     lost: tuple[str, ...] = ()
     skipped: str = ""
+    forgotten: tuple[str, ...] = ()
+    """Uploads that the rail may not know any more."""
     failed: str = ""
     reason: FailedBy = "refused"
     """What `failed` comes under; for the metrics."""
@@ -94,6 +97,7 @@ class Outlet:
         deadline_s: float,
         counts: Counts,
         link_for: Callable[[Media, int], str],
+        uploader: Uploader,
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
@@ -101,6 +105,8 @@ class Outlet:
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
         self._counts = counts
+        self._uploader = uploader
+        self._tasks: asyncio.TaskGroup
         self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for)
         self._lanes = Lanes()
         self._is_behind = True
@@ -170,6 +176,7 @@ class Outlet:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             tasks.create_task(self._load())
             while True:
                 await self._slots.acquire()
@@ -229,12 +236,15 @@ class Outlet:
     async def _handle(self, legs: list[Leg]) -> None:
         try:
             steps = await self._steps(legs)
+            for leg, step in zip(legs, steps, strict=True):
+                if isinstance(step, Wanting):
+                    self._tasks.create_task(self._upload(leg, step))
             outcomes = await self._make_accounts(legs, steps)
             sending = [(leg, step) for leg, step in zip(legs, steps, strict=True) if isinstance(step, Sending)]
             outcomes += [
                 self._without_call(leg, step)
                 for leg, step in zip(legs, steps, strict=True)
-                if isinstance(step, Finished | Impossible | Wanting)
+                if isinstance(step, Finished | Impossible)
             ]
             if sending:
                 outcomes += await self._send(sending)
@@ -263,9 +273,7 @@ class Outlet:
         except (NotUnderstood, msgspec.DecodeError) as error:
             return Impossible(why=f"not understood: {error}")
 
-    def _without_call(self, leg: Leg, step: Finished | Impossible | Wanting) -> _Outcome:
-        if isinstance(step, Wanting):
-            return _Outcome(leg=leg, ends=True, failed="files are not carried yet", reason="impossible")
+    def _without_call(self, leg: Leg, step: Finished | Impossible) -> _Outcome:
         if isinstance(step, Finished):
             return _Outcome(leg=leg, ends=True, native_ids=step.native_ids, lost=step.lost, skipped=step.skipped)
         return _Outcome(leg=leg, ends=True, failed=step.why, reason="impossible")
@@ -287,6 +295,22 @@ class Outlet:
             except (Unanswered, ApiError, msgspec.DecodeError, *AWAY) as error:
                 outcomes.append(self._again(leg, str(error), 0.0))
         return outcomes
+
+    async def _upload(self, leg: Leg, step: Wanting) -> None:
+        """Files that the leg's next message shows, while other lanes go on. It is planned again when they are there."""
+        try:
+            await self._uploader.give(step)
+            outcome = _Outcome(leg=leg)
+        except Lost as error:
+            outcome = _Outcome(leg=leg, ends=True, failed=str(error), reason="impossible")
+        except RailAway:
+            outcome = self._rail_away(leg)
+        except NotNow as error:
+            outcome = self._again(leg, str(error), error.wait_s)
+        except (Unanswered, ApiError, StoreError, *AWAY) as error:
+            outcome = self._again(leg, str(error), 0.0)
+        self._settle([outcome])
+        self._release(outcome)
 
     async def _send(self, sending: list[tuple[Leg, Sending]]) -> list[_Outcome]:
         ranks = {} if self.trouble else self._orders.take()
@@ -331,6 +355,10 @@ class Outlet:
         """The end, unless there is another way: the leg is then planned again, knowing why."""
         if verdict.code in PAST and any(one is GONE for _, one in step.changes):
             return _Outcome(leg=leg, shown=step.changes)
+        used = step.written.post.uploads.values() if step.written is not None else ()
+        if used and not leg.refused and self._uploader.are_old(used):
+            leg.refused = verdict.code or "refused"
+            return _Outcome(leg=leg, forgotten=tuple(used))
         if step.has_other_way and not leg.refused:
             leg.refused, leg.done = verdict.code or "refused", 0
             return _Outcome(leg=leg)
@@ -383,7 +411,7 @@ class Outlet:
 
     def _settle(self, outcomes: Sequence[_Outcome]) -> None:
         """Write down what has changed. Whatever reads it later finds it so; the disk may have it a little later."""
-        if not any(outcome.ends or outcome.places or outcome.shown for outcome in outcomes):
+        if not any(one.ends or one.places or one.shown or one.forgotten for one in outcomes):
             return
         self._store.later(lambda tx: self._write(tx, outcomes))
         has_failed = any(outcome.failed for outcome in outcomes)
@@ -416,6 +444,7 @@ class Outlet:
         shown.save(tx, (one for outcome in outcomes for one in outcome.shown))
         for outcome in outcomes:
             row = outcome.leg.row
+            uploads.forget(tx, outcome.forgotten)
             if outcome.reacted is not None:
                 reactions.set_shown(tx, *outcome.reacted)
             if outcome.failed:

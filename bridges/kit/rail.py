@@ -1,14 +1,21 @@
 """HTTP to the rail: one call, or many in a batch. Says what is known of a call that was not answered, and no more."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import aiohttp
 import msgspec
+from aiohttp.payload import AsyncIterablePayload
+from yarl import URL
 
 from bridges.kit import extension
-from bridges.kit.contract import Call
+from bridges.kit.contract import Call, Upload
 
 _encode = msgspec.json.encode
 
 LONGEST_WAIT_S = 3600.0
+SILENCE_S = 30.0
+"""A file may take long, but not without a byte for so long."""
 
 
 class RailAway(Exception):
@@ -19,12 +26,24 @@ class Unanswered(Exception):
     """The call was sent and not answered (or not understandably): it may or may not have been carried out."""
 
 
+class Elsewhere(Exception):
+    """An address that is not the rail's own: nothing is fetched from there."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A rail's answer. `wait_s`: what ``Retry-After`` asks for, 0 when it does not."""
 
     status: int
     body: bytes
     wait_s: float = 0.0
+
+
+class _Streamed(AsyncIterablePayload):
+    """A stream of known length, so that the form around it has one, too."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], *, size_bytes: int, mime: str) -> None:
+        super().__init__(chunks, content_type=mime)
+        self._size = size_bytes
 
 
 class RailClient:
@@ -51,6 +70,47 @@ class RailClient:
             raise RailAway(f"Nobody answers at {self._url}.") from error
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unanswered(f"{call.path}: {error or type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A file of the rail's, to be streamed. Raises as `ask`, also while it is being read.
+
+        Only addresses of the rail's own origin are asked (else `Elsewhere`), and no redirect is followed: the token is
+        for nobody else, and a webhook must not make us call anybody.
+        """
+        origin = URL(self._url).origin()
+        address = origin.join(URL(url))
+        if address.origin() != origin:
+            raise Elsewhere("it is not at the rail")
+        timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=SILENCE_S)
+        headers = {"Authorization": self._headers["Authorization"]}
+        try:
+            async with self._session.get(address, headers=headers, timeout=timeout, allow_redirects=False) as response:
+                yield response
+        except aiohttp.ClientConnectorError as error:
+            raise RailAway(f"Nobody answers at {self._url}.") from error
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Unanswered(f"a file: {error or type(error).__name__}") from error
+
+    async def upload(
+        self, upload: Upload, *, chunks: AsyncIterator[bytes], size_bytes: int, mime: str, name: str
+    ) -> Answer:
+        """Give the rail a file, streamed. Raises as `ask`."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=SILENCE_S)
+        with aiohttp.MultipartWriter("form-data") as form:
+            for key, value in upload.fields.items():
+                form.append(value).set_content_disposition("form-data", name=key)
+            file = form.append_payload(_Streamed(chunks, size_bytes=size_bytes, mime=mime))
+            file.set_content_disposition("form-data", name=upload.file_field, filename=name)
+        headers = {"Authorization": self._headers["Authorization"]}
+        try:
+            async with self._session.post(self._url + upload.path, data=form, headers=headers, timeout=timeout) as got:
+                body = await got.read()
+                return Answer(status=got.status, body=body, wait_s=_retry_after_s(got.headers.get("Retry-After")))
+        except aiohttp.ClientConnectorError as error:
+            raise RailAway(f"Nobody answers at {self._url}.") from error
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Unanswered(f"{upload.path}: {error or type(error).__name__}") from error
 
     async def ask_many(self, calls: list[Call]) -> list[Answer]:
         """Make several calls, by one batch if they are more than one; the answers in the same order.

@@ -3,10 +3,27 @@
 The table is asked in transactions while a leg is planned. What is missing, `Uploader` gives to the rail.
 """
 
-from collections.abc import Sequence
+import asyncio
+import mimetypes
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from sqlite3 import Connection as Transaction
 
+import structlog
+
+from bridges.kit.contract import Translator, Upload
+from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
+from bridges.kit.steps import Wanting
+from bus.media import Card, MediaDamaged, MediaStore
+from bus.sqlite import Store
 from schemas.content import Media, MediaKind
+
+_log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+"""Uploads under way at one time."""
+REFUSED_FOR_S = 86_400
+FRESH_MS = 3600_000
+"""A file uploaded within this time is certainly still there."""
 
 REFUSED = ""
 """The name of a file that the rail does not take as that kind."""
@@ -43,3 +60,109 @@ def remember(tx: Transaction, *, sha256: str, kind: MediaKind, name: str, until_
 def forget(tx: Transaction, names: Sequence[str]) -> int:
     """The rail knows these names no more; how many of them we had."""
     return sum(tx.execute("DELETE FROM uploads WHERE name = ?", (name,)).rowcount for name in names)
+
+
+class Lost(Exception):
+    """The bus does not keep the file any more (or not whole): it cannot be shown."""
+
+
+class NotNow(Exception):
+    """The rail takes it later; in `wait_s`, if it says so."""
+
+    def __init__(self, why: str, wait_s: float) -> None:
+        super().__init__(why)
+        self.wait_s = wait_s
+
+
+class Uploader:
+    """Gives files to one rail, each once, however many ask at the same time."""
+
+    def __init__(
+        self,
+        *,
+        translator: Translator,
+        client: RailClient,
+        store: Store,
+        media: MediaStore,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._translator, self._client, self._store, self._media = translator, client, store, media
+        self._now_ms = now_ms
+        self._locks: dict[tuple[str, MediaKind], tuple[asyncio.Lock, int]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._fresh: dict[str, int] = {}
+
+    async def give(self, wanting: Wanting) -> None:
+        """Until the rail has all of these files, or has refused them (which is remembered, too).
+
+        Raises `Lost`, `NotNow`, `RailAway`, `Unanswered` and what the bus raises.
+        """
+        for media, kind in wanting.files:
+            key = (media.sha256, kind)
+            lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
+            self._locks[key] = lock, waiting + 1
+            try:
+                async with lock:
+                    await self._give_one(wanting.node, media, kind)
+            finally:
+                lock, waiting = self._locks.pop(key)
+                if waiting > 1:
+                    self._locks[key] = lock, waiting - 1
+
+    def are_old(self, names: Iterable[str]) -> bool:
+        """Whether some of these were uploaded so long ago that the rail may have forgotten them."""
+        since_ms = self._now_ms() - FRESH_MS
+        self._fresh = {name: at_ms for name, at_ms in self._fresh.items() if at_ms > since_ms}
+        return any(name not in self._fresh for name in names)
+
+    async def _give_one(self, node: str, media: Media, kind: MediaKind) -> None:
+        is_there = await self._store.write(lambda tx: not isinstance(of(tx, [(media, kind)], self._now_ms()), list))
+        if is_there:
+            return
+        card = await self._media.find(media.sha256)
+        if card is None:
+            raise Lost(f"the {media.kind} is not kept any more")
+        upload = self._translator.upload(node=node, kind=kind, mime=media.mime)
+        async with self._slots:
+            answer = await self._send(upload, media, card)
+        verdict = self._translator.judge(answer.status, answer.body)
+        if verdict.outcome in ("temporary", "uncertain", "bad_credentials"):
+            raise NotNow(verdict.text, verdict.wait_s or answer.wait_s)
+        name = self._translator.uploaded(answer.body) if verdict.outcome == "done" else REFUSED
+        if verdict.outcome == "done" and not name:
+            raise NotNow("the answer to an upload names no file", 0.0)
+        if name == REFUSED:
+            _log.warning("upload.refused", rail=self._translator.rail, kind=kind, mime=media.mime, reason=verdict.code)
+        lasts_s = REFUSED_FOR_S if name == REFUSED else upload.lasts_s
+        until_ms = self._now_ms() + lasts_s * 1000
+        await self._store.write(lambda tx: remember(tx, sha256=media.sha256, kind=kind, name=name, until_ms=until_ms))
+        self._fresh[name] = self._now_ms()
+
+    async def _send(self, upload: Upload, media: Media, card: Card) -> Answer:
+        source = Source(self._media.read(card))
+        name = media.name or media.sha256[:12] + (mimetypes.guess_extension(media.mime) or "")
+        try:
+            return await self._client.upload(
+                upload, chunks=source.chunks(), size_bytes=card.size_bytes, mime=media.mime, name=name
+            )
+        except (RailAway, Unanswered):
+            if isinstance(source.error, MediaDamaged):
+                raise Lost(f"the {media.kind} is not kept whole any more") from source.error
+            raise
+
+
+class Source:
+    """A stream that remembers why it broke off: whoever sends it only says that it could not be sent."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self.error: Exception | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The chunks."""
+        try:
+            async for chunk in self._chunks:
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise
