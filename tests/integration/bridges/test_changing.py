@@ -1,0 +1,176 @@
+"""What is done to a message after it was sent, across rails: edits, unsends, reactions, replies, votes.
+
+Each test is named after what users of other bridges complain about (docs/decisions, and the issue numbers beside them).
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.integration.bridges.conftest import Phone, World, handle
+from tests.integration.bridges.test_linked import link
+from tests.integration.conftest import Connect
+from tests.must import eventually
+
+ALICE, BOB = handle("whatsapp", "alice"), handle("instagram", "bob")
+
+
+async def shown(phone: Phone, peer: str, text: str) -> dict[str, Any]:
+    """The message with this text, once it is there."""
+
+    async def there() -> dict[str, Any]:
+        return next((one for one in await phone.inbox(peer) if one["text"] == text), None) or _missing(text)
+
+    return await eventually(there)
+
+
+def _missing(what: str) -> dict[str, Any]:
+    raise AssertionError(f"{what!r} is not there")
+
+
+async def agrees(phone: Phone, peer: str, **expected: Any) -> None:
+    """The last message of the thread is like this."""
+
+    async def so() -> None:
+        last = (await phone.inbox(peer))[-1]
+        assert {key: last[key] for key in expected} == expected, last
+
+    await eventually(so)
+
+
+async def done(phone: Phone, method: str, native_id: str, what: str = "", **body: Any) -> None:
+    """Something done to a message."""
+    status, answer = await phone.call(method, f"messages/{native_id}{what}", json=body or None)
+    assert status == 200, answer
+
+
+@pytest.fixture
+async def two(world: World) -> tuple[Phone, Phone]:
+    """Alice on WhatsApp, Bob on Instagram."""
+    await world.start("whatsapp", "instagram")
+    return await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
+
+
+async def test_an_edit_reaches_every_copy(world: World, connect: Connect) -> None:
+    """Any copy may be edited by its author: Alice sends on WhatsApp, edits on Messenger; all rails show it (26)."""
+    await world.start("whatsapp", "messenger", "instagram")
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
+    hers = await world.register("messenger", "alice")
+    await link(world, await connect("operator"), alice.handle, hers.handle)
+
+    async def both_have_it() -> None:
+        """Until the router has heard of the link, her other account gets no copy."""
+        await alice.send(BOB, "hello?")
+        await hers.has(BOB, "hello?", within_s=1)
+
+    await eventually(both_have_it)
+    await alice.send(BOB, "see you at 5")
+    await shown(bob, ALICE, "see you at 5")
+    before = len(await bob.inbox(ALICE))
+    copy = await shown(hers, BOB, "see you at 5")
+    await done(hers, "PATCH", copy["native_id"], text="see you at 6")
+    for phone, peer in ((alice, BOB), (bob, ALICE), (hers, BOB)):
+        await agrees(phone, peer, text="see you at 6", edited=True)
+    assert len(await bob.inbox(ALICE)) == before
+
+
+async def test_an_edit_survives_a_restart_of_the_bridge(world: World, two: tuple[Phone, Phone]) -> None:
+    """What is edited is found again however long ago it was sent: not posted as new (27)."""
+    alice, bob = two
+    native_id = await alice.send(BOB, "helo")
+    await shown(bob, ALICE, "helo")
+    await world.settled()
+    await world.stop_task("bridge-instagram")
+    await world.start_bridge("instagram")
+    await done(alice, "PATCH", native_id, text="hello")
+    await agrees(bob, ALICE, text="hello", edited=True)
+    assert len(await bob.inbox(ALICE)) == 1
+
+
+async def test_a_long_text_is_edited_as_a_whole(two: tuple[Phone, Phone]) -> None:
+    """Instagram has it in parts of 1,000 bytes: shorter takes parts back, longer adds some."""
+    alice, bob = two
+    long = " ".join(f"word{number}" for number in range(300))
+    native_id = await alice.send(BOB, long)
+
+    async def all_of(text: str) -> None:
+        found = [one for one in await bob.inbox(ALICE) if not one["unsent"]]
+        assert "".join(one["text"] for one in found) == text
+
+    await eventually(lambda: all_of(long))
+    parts = len(await bob.inbox(ALICE))
+    assert parts > 1
+    await done(alice, "PATCH", native_id, text="short")
+    await eventually(lambda: all_of("short"))
+    await done(alice, "PATCH", native_id, text=long[::-1])
+    await eventually(lambda: all_of(long[::-1]))
+
+
+async def test_an_unsend_takes_back_every_part_everywhere(two: tuple[Phone, Phone]) -> None:
+    """A tombstone stays, no word does (31)."""
+    alice, bob = two
+    native_id = await alice.send(BOB, "x" * 2500)
+
+    async def there() -> None:
+        assert len(await bob.inbox(ALICE)) == 3
+
+    await eventually(there)
+    await done(alice, "DELETE", native_id)
+
+    async def gone() -> None:
+        assert [(one["unsent"], one["text"]) for one in await bob.inbox(ALICE)] == [(True, "")] * 3
+
+    await eventually(gone)
+
+
+async def test_reactions_replace_each_other_and_go(two: tuple[Phone, Phone]) -> None:
+    """One a person; the replaced one goes on the other side, too, and so does a removal (33)."""
+    alice, bob = two
+    await alice.send(BOB, "ciao")
+    copy = await shown(bob, ALICE, "ciao")
+    for emoji in ("👍", "🎉", ""):
+        await done(bob, "PUT", copy["native_id"], "/reaction", emoji=emoji)
+        await agrees(alice, BOB, reactions={BOB: emoji} if emoji else {})
+
+
+async def test_a_reaction_to_any_part_means_the_whole(two: tuple[Phone, Phone]) -> None:
+    """Bob reacts to the third part of a long text; Alice sees it on her one message (35)."""
+    alice, bob = two
+    await alice.send(BOB, "y" * 2500)
+
+    async def third() -> str:
+        found = await bob.inbox(ALICE)
+        assert len(found) == 3
+        return str(found[2]["native_id"])
+
+    await done(bob, "PUT", await eventually(third), "/reaction", emoji="👍")
+    await agrees(alice, BOB, reactions={BOB: "👍"})
+
+
+async def test_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
+    """On the other rail, whoever wrote what is answered (36)."""
+    alice, bob = two
+    first = await alice.send(BOB, "where?")
+    copy = await shown(bob, ALICE, "where?")
+    await bob.send(ALICE, "there", reply_to=copy["native_id"])
+    answer = await shown(alice, BOB, "there")
+    assert answer["reply_to"] == first
+    await alice.send(BOB, "good", reply_to=answer["native_id"])
+    mine = (await bob.inbox(ALICE))[1]["native_id"]
+    assert (await shown(bob, ALICE, "good"))["reply_to"] == mine
+
+
+async def test_what_is_not_known_harms_nobody(world: World, two: tuple[Phone, Phone]) -> None:
+    """A reaction to nothing waits and is forgotten; what comes after it arrives (19)."""
+    alice, bob = two
+    update = {
+        "sender": {"id": bob.id},
+        "recipient": {"id": alice.id},
+        "timestamp": 1,
+        "reaction": {"mid": "nothing", "action": "react", "emoji": "👍"},
+    }
+    body = {"object": "instagram", "entry": [{"id": alice.id, "messaging": [update]}]}
+    assert await world.post_webhook("instagram", json.dumps(body).encode()) == 200
+    await bob.send(ALICE, "still here")
+    await alice.has(BOB, "still here")
