@@ -309,6 +309,9 @@ class Intake:
             # Seen before, or our own. The bus may still be waiting for it.
             return [claimed.event_id] if self._outbox.is_pending(tx, claimed.event_id) else []
         if native.reply_to:
+            vote = targets.vote_in_words(tx, self._rail, native, event.actor)
+            if vote is not None:
+                return targets.claim(tx, self._outbox, vote, now_ms=self._now_ms())
             answered = idmap.by_native(tx, [native.reply_to]).get(native.reply_to)
             if answered is not None:
                 event = msgspec.structs.replace(event, reply_to=EventId(answered.event_id))

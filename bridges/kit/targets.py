@@ -14,11 +14,12 @@ from typing import assert_never
 import msgspec
 import structlog
 
-from bridges.kit import idmap, receipts
-from bridges.kit.contract import NativeEdit, NativeReaction, NativeTarget, NativeUnsend, NativeVote
+from bridges.kit import idmap, polls, receipts, shown
+from bridges.kit.contract import NativeEdit, NativeMessage, NativeReaction, NativeTarget, NativeUnsend, NativeVote
 from bridges.kit.outbox import Outbox
 from bridges.kit.receipts import Place
 from schemas.codec import encode
+from schemas.content import Text
 from schemas.events import Edit, Party, Reaction, TargetEvent, Unsend, Vote
 from schemas.ids import EventId, RailName, event_id
 
@@ -59,6 +60,25 @@ def know(rail: RailName, native: NativeTarget, actor: Party) -> KnownTarget:
         case _:
             assert_never(native)
     return KnownTarget(native_id=native.native_id, thread=thread, event=event)
+
+
+def vote_in_words(tx: Transaction, rail: RailName, native: NativeMessage, actor: Party) -> KnownTarget | None:
+    """An answer to a poll that stands here in words, if it names options: then it is a vote and no message."""
+    poll = shown.get(tx, native.reply_to).poll if native.reply_to else None
+    if poll is None or not isinstance(native.content, Text):
+        return None
+    options = polls.chosen(poll, native.content.body)
+    if options is None:
+        return None
+    vote = NativeVote(
+        native_id=native.reply_to,
+        actor=native.author,
+        peer=native.recipient,
+        at_ms=native.at_ms,
+        name=native.native_id,
+        options=options,
+    )
+    return know(rail, vote, actor)
 
 
 def claim(tx: Transaction, outbox: Outbox, known: KnownTarget, *, now_ms: int) -> list[str]:

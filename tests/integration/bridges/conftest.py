@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import aiosqlite
 import msgspec
 import pytest
 
@@ -96,7 +97,7 @@ class BridgeProcess:
     """A bridge in a process of its own, to be killed."""
 
     def __init__(self, settings: Path, rail: str, log: Path) -> None:
-        self._settings, self._rail, self._log = settings, rail, log
+        self._settings, self.rail, self._log = settings, rail, log
         self.process: asyncio.subprocess.Process | None = None
         self.url = ""
 
@@ -107,7 +108,7 @@ class BridgeProcess:
                 "-m",
                 "tests.integration.bridges.process",
                 str(self._settings),
-                self._rail,
+                self.rail,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
@@ -116,6 +117,11 @@ class BridgeProcess:
         line = await asyncio.wait_for(self.process.stdout.readline(), 60)
         assert line, self._log.read_text()[-4000:]
         self.url = json.loads(line)["url"]
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
 
     async def kill(self) -> None:
         """``kill -9``."""
@@ -222,12 +228,23 @@ class World:
             await task
 
     async def register(self, rail: str, who: str, **more: Any) -> Phone:
+        return await self.register_as(rail, ADDRESSES[rail][who], name=who.title(), **more)
+
+    async def register_as(self, rail: str, address: str, **more: Any) -> Phone:
+        """Somebody without a part in the stories."""
         url = self.rails[rail].url
-        body = {"address": ADDRESSES[rail][who], "name": who.title(), **more}
+        body = {"address": address, **more}
         async with self.http.post(f"{url}/client/v1/accounts", json=body) as answer:
             told = await answer.json()
             assert answer.status == 201, told
         return Phone(self.http, url, told["account"], told["token"])
+
+    async def uploads(self, rail: str) -> int:
+        """How many files the rail's bridge has given it, as it remembers."""
+        path = self.folder / "bridges" / f"{rail}.db"
+        async with aiosqlite.connect(f"file:{path}?mode=ro", uri=True) as db:
+            rows = await db.execute_fetchall("SELECT count(*) FROM uploads")
+            return int(next(iter(rows))[0])
 
     async def status(self, rail: str) -> dict[str, Any]:
         async with self.http.get(f"{self.bridges[rail]}/status") as answer:
