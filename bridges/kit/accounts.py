@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from bridges.kit import extension
-from bridges.kit.contract import NativeAccount
+from bridges.kit.contract import NativeAccount, Translator
 from bridges.kit.people import People
-from bridges.kit.rail import RailClient
+from bridges.kit.rail import Answer, RailClient, Unanswered
 from bus.sqlite import Store
 from schemas.events import Party
 from schemas.handles import Handle, rail_of
@@ -147,8 +147,9 @@ def own_handle(rail: RailName, seat: Seat) -> Handle | None:
 class Accounts:
     """What of the accounts needs the rail or the directory. Its calls raise what `RailClient` raises."""
 
-    def __init__(self, *, rail: RailName, store: Store, client: RailClient, people: People) -> None:
-        self._rail, self._store, self._client, self._people = rail, store, client, people
+    def __init__(self, *, translator: Translator, store: Store, client: RailClient, people: People) -> None:
+        self._translator, self._rail = translator, translator.rail
+        self._store, self._client, self._people = store, client, people
 
     async def get_many(self, native_ids: Iterable[str]) -> dict[str, Account]:
         """Those of the accounts that there are; asks the rail about those it does not know."""
@@ -170,8 +171,15 @@ class Accounts:
         answer = await self._client.ask(extension.account(native_id))
         found = extension.read_account(answer.body) if answer.status == 200 else None
         if found is None:
+            self._check_final(answer)
             raise NoAccount(f"{self._rail} has no account {native_id}.")
         return await self._store.write(lambda tx: save(tx, found))
+
+    def _check_final(self, answer: Answer) -> None:
+        """Raises `Unanswered` for a "no" that is only for now: too many calls, a fault of the rail's, our token."""
+        verdict = self._translator.judge(answer.status, answer.body)
+        if verdict.outcome in ("temporary", "uncertain", "bad_credentials"):
+            raise Unanswered(f"{self._rail} did not say now: {verdict.text} ({verdict.code})")
 
     async def person_of(self, account: Account) -> PersonId:
         """Who is behind an account, as of now."""
@@ -209,7 +217,11 @@ class Accounts:
         after: str | None = ""
         found = None
         while after is not None and found is None:
-            page = extension.read_accounts((await self._client.ask(extension.accounts(after))).body)
+            answer = await self._client.ask(extension.accounts(after))
+            if answer.status != 200:
+                self._check_final(answer)
+                return None
+            page = extension.read_accounts(answer.body)
             await self._store.write(partial(save_all, found=page.accounts))
             found = next((one.native_id for one in page.accounts if one.handle == handle and one.kind != "ghost"), None)
             after = page.next
@@ -222,6 +234,7 @@ class Accounts:
         answer = await self._client.ask(call)
         made = extension.read_account(answer.body) if answer.status in (200, 201) else None
         if made is None:
+            self._check_final(answer)
             raise NoAccount(f"{self._rail} made no ghost for {seat.person} (HTTP {answer.status}).")
 
         def keep(tx: Connection) -> None:

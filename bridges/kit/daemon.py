@@ -118,7 +118,7 @@ class Bridge:
         self.verify_token = secrets.token_urlsafe(24)
         self.counts = Counts()
         self.people = People(conn=conn)
-        self.accounts = Accounts(rail=rail, store=store, client=client, people=self.people)
+        self.accounts = Accounts(translator=translator, store=store, client=client, people=self.people)
         self.publisher = Publisher(conn)
         self.outbox = Outbox(rail=rail, partitions=partitions, store=store, conn=conn, publisher=self.publisher)
         self.results = reports.ResultsCourier(rail=rail, store=store, outbox=self.outbox)
@@ -300,7 +300,10 @@ class Bridge:
         """Publish whoever the federation has not heard of under this name."""
         after: str | None = ""
         while after is not None:
-            page = extension.read_accounts((await self._client.ask(extension.accounts(after))).body)
+            answer = await self._client.ask(extension.accounts(after))
+            if answer.status != 200:
+                raise Unanswered(f"The rail did not list its accounts: HTTP {answer.status}.")
+            page = extension.read_accounts(answer.body)
             await self._store.write(
                 partial(reports.report_accounts, outbox=self.outbox, rail=self.rail, found=page.accounts)
             )

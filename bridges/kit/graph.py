@@ -46,7 +46,8 @@ def judge(status: int, answer: bytes, table: ErrorTable) -> Verdict:
         return _by_status(status, code=str(status), text=f"HTTP {status}")
     word = error.federation_code or (error.error_data.federation_code if error.error_data is not None else "")
     meaning = _look_up(error, table)
-    if word and status < 500 and meaning not in ("temporary", "bad_credentials"):
+    if word and status < 500 and meaning not in ("temporary", "uncertain", "bad_credentials"):
+        # The extension's words say what it will never do; too many calls and a wrong token are the platform's to say.
         return Verdict(outcome="permanent", code=word, text=error.message)
     code = f"{error.code}" if error.error_subcode is None else f"{error.code}/{error.error_subcode}"
     if meaning is None or status >= 500:

@@ -293,6 +293,8 @@ class Outlet:
             except RailAway:
                 outcomes.append(self._rail_away(leg))
             except (Unanswered, ApiError, msgspec.DecodeError, *AWAY) as error:
+                self.put_off_since_ms = self.put_off_since_ms or self._now_ms()
+                self._counts.retries["put_off"] += 1
                 outcomes.append(self._again(leg, str(error), 0.0))
         return outcomes
 

@@ -138,6 +138,25 @@ async def test_a_deadline_ends_it(world: World) -> None:
     await world.faults("messenger")
 
 
+async def test_a_rail_that_is_too_busy_to_make_a_ghost_is_asked_again(world: World) -> None:
+    """Too many calls is no answer to "who is that?": a first message waits like any other, and is not given up."""
+    await world.start("whatsapp", "messenger")
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("messenger", "bob")
+    await world.settled()
+    await world.faults("messenger", too_many=1.0)
+    await alice.send(bob.handle, "first of all")
+
+    async def put_off() -> None:
+        async with world.http.get(f"{world.bridges['messenger']}/metrics") as answer:
+            assert 'trinario_bridge_retries_total{rail="messenger",reason="put_off"} 3' in await answer.text()
+
+    await eventually(put_off)
+    assert (await world.status("messenger"))["dead"] == 0
+    await world.faults("messenger")
+    await bob.sees(alice.handle, ["first of all"])
+    assert (await world.status("messenger"))["dead"] == 0
+
+
 async def test_killed_bridges_lose_nothing_and_repeat_nothing(world: World) -> None:
     """``kill -9`` of both bridges again and again, while both sides write and the rails drop answers."""
     await world.start_rails("messenger", "instagram")

@@ -401,3 +401,16 @@ def test_every_bridge_is_found_and_says_what_it_can() -> None:
     for rail, translator in found.items():
         assert translator.capabilities.rail == rail
         assert translator.capabilities.text_max > 0
+
+
+@pytest.mark.parametrize(("translator", "too_many"), [(WHATSAPP, 130429), (MESSENGER, 613), (INSTAGRAM, 613)])
+def test_an_extension_call_that_was_one_too_many_is_made_again(translator: Translator, too_many: int) -> None:
+    """The extension's word says which "no" is for good; a rate limit, and a token that is not taken, are not."""
+
+    def judged(code: int, word: str, status: int = 400) -> str:
+        body = {"error": {"message": "No", "code": code, "error_data": {"federation_code": word}}}
+        return translator.judge(status, json.dumps(body).encode()).outcome
+
+    assert judged(too_many, "too_many") == "temporary"
+    assert judged(190, "unauthorised", 401) == "bad_credentials"
+    assert judged(100, "too_old") == "permanent"
