@@ -124,7 +124,7 @@ class Top(App[None]):
         self._fill("parts", [(row.name, _part_cells(row)) for row in sight.rows])
         self._fill("legs", [(f"{leg.event_id} {leg.rail}", _leg_cells(leg)) for leg in sight.legs])
         self._fill("letters", [(str(letter.id), _letter_cells(letter)) for letter in sight.letters])
-        wrong = [row.name for row in sight.rows if row.action]
+        wrong = [row.name for row in sight.rows if row.action] + (["dead letters"] if sight.letters else [])
         self._say(f"{clock(sight.at_ms)}   " + (f"look at: {', '.join(wrong)}" if wrong else "all well"))
 
     def _fill(self, name: str, rows: Sequence[tuple[str, Sequence[Text]]]) -> None:
