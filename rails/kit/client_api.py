@@ -14,7 +14,7 @@ from rails.kit.answers import body_of, guarded, json_answer, token_of
 from rails.kit.content import Details
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Kind, Message, Refused, Status, Why
-from rails.kit.sending import Sent
+from rails.kit.sending import Sent, SentContacts
 from rails.kit.store import Store, Tx
 from rails.kit.webhooks import ask_resolver
 
@@ -179,6 +179,8 @@ class ClientApi:
             messages.check_text(self._acts.rail, asked.text)
         elif asked.text is not None:
             raise Refused(Why.BAD_REQUEST, "Expected text or content; words beside a file are its caption")
+        if isinstance(asked.content, SentContacts) and any(card.official is not None for card in asked.content.cards):
+            raise Refused(Why.BAD_REQUEST, "cards: expected name, phones, emails and organisation only")
         if asked.forwarded and not self._acts.rail.abilities.has_markup:
             raise Refused(Why.UNSUPPORTED, f"{self._acts.rail.title} does not mark messages as forwarded")
 

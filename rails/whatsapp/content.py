@@ -26,6 +26,7 @@ from rails.kit.sending import (
 )
 
 CARD_PARTS = ("addresses", "birthday", "emails", "name", "org", "phones", "urls")
+CARD_DEPTH = 6
 UNSUPPORTED = {
     "code": 131051,
     "title": "Message type unknown",
@@ -197,8 +198,23 @@ def _asked_card(card: object) -> SentCard:
         phones=_each(card, "phones", "phone"),
         emails=_each(card, "emails", "email"),
         organisation=text_member(org, "company", required=False, longest=1000) or "",
-        official={part: card[part] for part in CARD_PARTS if card.get(part) is not None},
+        official=_shallow({part: card[part] for part in CARD_PARTS if card.get(part) is not None}),
     )
+
+
+def _shallow(official: Json) -> Json:
+    """A card as the platform has it: lists of objects of texts. What is nested deeper is none."""
+    level: list[Any] = [official]
+    for _ in range(CARD_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    if level:
+        raise Refused(Why.BAD_REQUEST, f"contacts: nested deeper than {CARD_DEPTH} levels")
+    return official
 
 
 def _each(card: Json, plural: str, singular: str) -> list[str]:

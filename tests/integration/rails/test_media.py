@@ -402,3 +402,27 @@ async def test_a_broken_upload_leaves_nothing(house: Any, tmp_path: Path) -> Non
 
     await eventually(none)
     assert (await up(alice, GIF))["mime"] == "image/gif"
+
+
+@pytest.mark.parametrize("depth", [30, 400, 900, 990, 5000, 200_000])
+async def test_deep_bodies_of_content(open_house: Any, depth: int) -> None:
+    """However deep it is nested, it is refused, in whatever part of the body it stands."""
+    house = await open_house("whatsapp")
+    node, _ = await house.business()
+    alice = await house.person("alice")
+    deep = "[" * depth + "]" * depth
+    envelope = f'"messaging_product":"whatsapp","to":"{alice.id}"'
+    for part in (
+        f'"type":"contacts","contacts":[{{"name":{{"formatted_name":"x"}},"urls":{deep}}}]',
+        f'"type":"image","image":{{"link":"http://127.0.0.1:1/x","caption":{deep}}}',
+        f'"type":"location","location":{{"latitude":1,"longitude":2,"name":{deep}}}',
+    ):
+        headers = {"Content-Type": "application/json"}
+        body = "{" + envelope + "," + part + "}"
+        path = f"{node['node_id']}/messages"
+        status, answer = await house.graph("POST", path, token=node["access_token"], data=body, headers=headers)
+        assert status == 400, (part[:40], answer)
+    card = f'{{"name":"x","official":{{"a":{deep}}}}}'
+    content = f'{{"to":"{node["handle"]}","content":{{"type":"contacts","cards":[{card}]}}}}'
+    assert (await alice.call("POST", "messages", data=content))[0] == 400
+    assert (await alice.inbox()) == []
