@@ -40,14 +40,19 @@ async def _measure(*, events: int, turns: int, path_s: float) -> dict[str, Any]:
                 f"{words + ', ' + who:<24}{one.events_per_s:>10,.0f}{one.cpu_us_per_event:>9.1f}"
                 f"{one.server_cpu_us_per_event:>11.1f}{ratio:>10.2f}"
             )
-    with tempfile.TemporaryDirectory() as folder:
-        steady, full = await path.measure(Path(folder), for_s=path_s)
-    figures["path"] = {**msgspec.to_builtins(full), "at_50_per_s": msgspec.to_builtins(steady)}
-    for words, one in (("at 50 messages/s", steady), ("at full speed", full)):
-        print(
-            f"whole path {words}: {one.messages_per_s:,.0f} messages/s, {one.server_cpu_us_per_message:,.0f} us server"
-            f" CPU a message, p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms"
-        )
+    for name, words, processes in (
+        ("path", "a process a daemon", True),
+        ("path_in_process", "all in one process", False),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            steady, full = await path.measure(Path(folder), for_s=path_s, processes=processes)
+        figures[name] = {**msgspec.to_builtins(full), "at_50_per_s": msgspec.to_builtins(steady)}
+        for pace, one in (("at 50 messages/s", steady), ("at full speed", full)):
+            print(
+                f"whole path, {words}, {pace}: {one.messages_per_s:,.0f} messages/s, "
+                f"{one.server_cpu_us_per_message:,.0f} us server CPU a message, p50 {one.p50_ms:.1f} ms, "
+                f"p99 {one.p99_ms:.1f} ms"
+            )
     return figures
 
 
@@ -65,7 +70,7 @@ def main() -> int:
     logs.configure("warning")
     quiet_collector()
     quick = os.environ.get("BARS_QUICK") == "1"
-    events, turns, path_s = (8_000, 3, 5) if quick else (40_000, 5, 20)
+    events, turns, path_s = (8_000, 3, 3) if quick else (40_000, 5, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(_measure(events=events, turns=turns, path_s=path_s))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

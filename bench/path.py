@@ -2,7 +2,8 @@
 
 Pairs of people who are on all three rails: who writes does so on one, and the message is on its way until five other
 screens show it (three of the recipient, two of the sender). One in five is read, on any rail, which the others follow.
-`trinario up --processes`; CPU is the operating system's, of every daemon and nats-server, without these clients.
+`trinario up`, with a process a daemon or all of them in one; CPU is the operating system's, of every daemon and
+nats-server, without these clients.
 """
 
 import asyncio
@@ -184,14 +185,14 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
     return sum(times.user + times.system for times in (process.cpu_times() for process in processes))
 
 
-async def measure(folder: Path, *, for_s: float) -> tuple[Figures, Figures]:
+async def measure(folder: Path, *, for_s: float, processes: bool) -> tuple[Figures, Figures]:
     """At 50 messages a second, and at full speed."""
     command = [
         sys.executable,
         "-m",
         "trinario",
         "up",
-        "--processes",
+        *(["--processes"] if processes else []),
         "--port-base",
         "0",
         "--json",
@@ -201,7 +202,7 @@ async def measure(folder: Path, *, for_s: float) -> tuple[Figures, Figures]:
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: ASYNC220, S603
     try:
         ready = json.loads(await asyncio.to_thread(running.stdout.readline))  # type: ignore[union-attr]
-        daemons = [psutil.Process(one["pid"]) for one in ready["daemons"].values()]
+        daemons = [psutil.Process(pid) for pid in {one["pid"] for one in ready["daemons"].values()}]
         seed = (folder / "keys" / "operator.nk").read_text().strip()
         operator = await Connection.open(url=ready["nats"], seed=seed, name="bench", role="operator")
         connector = aiohttp.TCPConnector(limit=0)

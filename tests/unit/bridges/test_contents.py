@@ -443,3 +443,10 @@ def test_the_extension_says_why_in_a_word(where: str) -> None:
     for translator in (WHATSAPP, MESSENGER, INSTAGRAM):
         verdict = translator.judge(400, json.dumps({"error": error}).encode())
         assert (verdict.outcome, verdict.code) == ("permanent", "too_old")
+
+
+def test_a_word_does_not_make_a_rate_limit_final() -> None:
+    """The extension's word goes with every refusal; what the platform's code calls temporary stays so."""
+    for translator, code in ((WHATSAPP, 130429), (MESSENGER, 613), (INSTAGRAM, 613)):
+        error = {"message": "slow down", "code": code, "error_data": {"federation_code": "too_many"}}
+        assert translator.judge(400, json.dumps({"error": error}).encode()).outcome == "temporary"
