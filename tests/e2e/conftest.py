@@ -170,7 +170,15 @@ class People:
         phones = {handle.partition(":")[0]: await self._phone(handle, name) for handle in handles}
         for other in handles[1:]:
             await self._federation.cli("person", "link", handles[0], other, "--trust")
+        await eventually(lambda: self._is_known(handles[0]))
         return phones
+
+    async def _is_known(self, handle: str) -> None:
+        """The federation hears of an account a moment after its rail has made it."""
+        try:
+            await self._federation.cli("person", "show", handle)
+        except CommandFailed as error:
+            raise AssertionError(str(error)) from error
 
     async def _phone(self, handle: str, name: str) -> Phone:
         rail, _, address = handle.partition(":")
