@@ -11,13 +11,15 @@ CREATE TABLE held (
 CREATE INDEX held_by_thread ON held (thread, id);
 
 -- Edits, unsends, reactions and votes about native messages whose rank is not known (yet): events without target and rank.
+-- In the order of `id`: the rail's times may be those of a clock that knows whole seconds only.
 CREATE TABLE parked (
-    event_id  TEXT PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id  TEXT NOT NULL UNIQUE,
     native_id TEXT NOT NULL,
     thread    TEXT NOT NULL,
     payload   BLOB NOT NULL,
     until_ms  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX parked_by_native ON parked (native_id);
 
 -- Edits, unsends, reactions and votes that have been taken: the same webhook again is nothing new.

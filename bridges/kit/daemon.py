@@ -7,7 +7,7 @@ there), and the rest follows as it can. Killed at any point, it goes on from its
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import structlog
-from aiohttp import web
 
 from bridges.kit import extension, idmap, reports, targets
 from bridges.kit.accounts import Accounts
@@ -35,6 +34,7 @@ from bridges.kit.people import People
 from bridges.kit.rail import RailAway, RailClient, Unanswered
 from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
+from bridges.kit.routes import Routes
 from bridges.kit.state import STATES, Standing, standing
 from bridges.kit.steps import Foreseen
 from bridges.kit.uploads import Uploader
@@ -65,36 +65,6 @@ READY_WITHIN_S = 20.0
 CALL_WITHIN_S = 30.0
 
 Ready = Callable[[dict[str, Any]], None]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Routes:
-    """The bridge's routes, before and after there is somebody behind them."""
-
-    def __init__(self) -> None:
-        self._handlers: dict[str, Handler] = {}
-
-    def use(self, **handlers: Handler) -> None:
-        """From now on these answer."""
-        self._handlers = handlers
-
-    def all(self) -> list[web.RouteDef]:
-        """For the `HealthServer`."""
-        return [
-            web.post("/webhook", self._by("webhook")),
-            web.get("/webhook", self._by("handshake")),
-            web.post("/resolve", self._by("resolve")),
-            web.get("/media/{sha256}", self._by("media")),
-        ]
-
-    def _by(self, name: str) -> Handler:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            handler = self._handlers.get(name)
-            if handler is None:
-                return web.Response(status=503, text="The bridge is starting; the bus is not there yet.\n")
-            return await handler(request)
-
-        return handle
 
 
 class Bridge:

@@ -15,25 +15,23 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Sequence
 from sqlite3 import Connection as Transaction
-from typing import Literal
 
 import msgspec
 import structlog
 
-from bridges.kit import acts, extension, idmap, reactions, reports, shown, steps, targets, uploads
+from bridges.kit import acts, extension, reports, steps
 from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.changes import PAST
 from bridges.kit.contract import Posted, Translator, Verdict
 from bridges.kit.counts import Counts
 from bridges.kit.lanes import Lanes, Leg
 from bridges.kit.legs import LegRow, kept
-from bridges.kit.legs import letter as letter_of
 from bridges.kit.legs import routed_at_ms as routed_at_ms_of
 from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
+from bridges.kit.outcomes import TOLD_ABOUT, Outcome, write
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
-from bridges.kit.receipts import Place
-from bridges.kit.shown import GONE, Shown
+from bridges.kit.shown import GONE
 from bridges.kit.steps import Context, Finished, Foreseen, Impossible, Missing, Sending, Step, Wanting
 from bridges.kit.uploads import Lost, NotNow, Uploader
 from bus.connection import ApiError
@@ -41,8 +39,6 @@ from bus.metrics import sampled
 from bus.sqlite import Store, StoreError
 from schemas.content import Media
 from schemas.errors import NotUnderstood
-from schemas.events import LegResult
-from schemas.ids import EventId, partition_of
 
 _log = structlog.get_logger(__name__)
 
@@ -52,31 +48,6 @@ IN_FLIGHT = 4
 MOST_LOADED, REFILL_BELOW = 4000, 2000
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-
-
-TOLD_ABOUT = ("post", "edit", "unsend", "react", "vote")
-"""Acts whose result goes back to the log."""
-
-FailedBy = Literal["refused", "deadline", "impossible"]
-
-
-class _Outcome(msgspec.Struct, kw_only=True):
-    """What became of a leg's step; written down in one transaction with those of the others."""
-
-    leg: Leg
-    ends: bool = False
-    places: Sequence[Place] = ()
-    native_ids: tuple[str, ...] = ()
-    shown: Sequence[tuple[str, Shown]] = ()
-    reacted: tuple[str, str, str] | None = None
-    lost: tuple[str, ...] = ()
-    skipped: str = ""
-    forgotten: tuple[str, ...] = ()
-    """Uploads that the rail may not know any more."""
-    failed: str = ""
-    reason: FailedBy = "refused"
-    """What `failed` comes under; for the metrics."""
-    wait_s: float = 0.0
 
 
 class Outlet:
@@ -219,7 +190,7 @@ class Outlet:
             except TimeoutError:
                 continue
 
-    def _release(self, outcome: _Outcome) -> None:
+    def _release(self, outcome: Outcome) -> None:
         """The lane may go on: with its next leg, with this one again, or later."""
         now_s = asyncio.get_running_loop().time()
         self._lanes.release(
@@ -273,12 +244,12 @@ class Outlet:
         except (NotUnderstood, msgspec.DecodeError) as error:
             return Impossible(why=f"not understood: {error}")
 
-    def _without_call(self, leg: Leg, step: Finished | Impossible) -> _Outcome:
+    def _without_call(self, leg: Leg, step: Finished | Impossible) -> Outcome:
         if isinstance(step, Finished):
-            return _Outcome(leg=leg, ends=True, native_ids=step.native_ids, lost=step.lost, skipped=step.skipped)
-        return _Outcome(leg=leg, ends=True, failed=step.why, reason="impossible")
+            return Outcome(leg=leg, ends=True, native_ids=step.native_ids, lost=step.lost, skipped=step.skipped)
+        return Outcome(leg=leg, ends=True, failed=step.why, reason="impossible")
 
-    async def _make_accounts(self, legs: Sequence[Leg], steps: Sequence[Step]) -> list[_Outcome]:
+    async def _make_accounts(self, legs: Sequence[Leg], steps: Sequence[Step]) -> list[Outcome]:
         """Ghosts for members who have nobody here yet. The leg is planned again when they are there."""
         outcomes = []
         for leg, step in zip(legs, steps, strict=True):
@@ -287,9 +258,9 @@ class Outlet:
             try:
                 for seat in step.seats:
                     await self._accounts.find_node(seat)
-                outcomes.append(_Outcome(leg=leg))
+                outcomes.append(Outcome(leg=leg))
             except NoAccount as error:
-                outcomes.append(_Outcome(leg=leg, ends=True, failed=str(error)))
+                outcomes.append(Outcome(leg=leg, ends=True, failed=str(error)))
             except RailAway:
                 outcomes.append(self._rail_away(leg))
             except (Unanswered, ApiError, msgspec.DecodeError, *AWAY) as error:
@@ -302,9 +273,9 @@ class Outlet:
         """Files that the leg's next message shows, while other lanes go on. It is planned again when they are there."""
         try:
             await self._uploader.give(step)
-            outcome = _Outcome(leg=leg)
+            outcome = Outcome(leg=leg)
         except Lost as error:
-            outcome = _Outcome(leg=leg, ends=True, failed=str(error), reason="impossible")
+            outcome = Outcome(leg=leg, ends=True, failed=str(error), reason="impossible")
         except RailAway:
             outcome = self._rail_away(leg)
         except NotNow as error:
@@ -314,7 +285,7 @@ class Outlet:
         self._settle([outcome])
         self._release(outcome)
 
-    async def _send(self, sending: list[tuple[Leg, Sending]]) -> list[_Outcome]:
+    async def _send(self, sending: list[tuple[Leg, Sending]]) -> list[Outcome]:
         ranks = {} if self.trouble else self._orders.take()
         calls = [step.call for _, step in sending]
         answers: list[Answer] = []
@@ -336,7 +307,7 @@ class Outlet:
             self.trouble = ""
         return [self._judge(leg, step, answer) for (leg, step), answer in zip(sending, answers, strict=True)]
 
-    def _judge(self, leg: Leg, step: Sending, answer: Answer) -> _Outcome:
+    def _judge(self, leg: Leg, step: Sending, answer: Answer) -> Outcome:
         verdict: Verdict = self._translator.judge(answer.status, answer.body)
         match verdict.outcome:
             case "done":
@@ -346,35 +317,35 @@ class Outlet:
                 return self._refused(leg, step, verdict)
             case "bad_credentials":
                 self._pause("bad_credentials")
-                return _Outcome(leg=leg)
+                return Outcome(leg=leg)
             case _:
                 self.put_off_since_ms = self.put_off_since_ms or self._now_ms()
                 self._counts.retries["put_off"] += 1
                 leg.in_doubt = leg.in_doubt or verdict.outcome == "uncertain" or answer.status >= 500
                 return self._again(leg, verdict.text, verdict.wait_s or answer.wait_s)
 
-    def _refused(self, leg: Leg, step: Sending, verdict: Verdict) -> _Outcome:
+    def _refused(self, leg: Leg, step: Sending, verdict: Verdict) -> Outcome:
         """The end, unless there is another way: the leg is then planned again, knowing why."""
         if verdict.code in PAST and any(one is GONE for _, one in step.changes):
-            return _Outcome(leg=leg, shown=step.changes)
+            return Outcome(leg=leg, shown=step.changes)
         used = step.written.post.uploads.values() if step.written is not None else ()
         if used and not leg.refused and self._uploader.are_old(used):
             leg.refused = verdict.code or "refused"
-            return _Outcome(leg=leg, forgotten=tuple(used))
+            return Outcome(leg=leg, forgotten=tuple(used))
         if step.has_other_way and not leg.refused:
             leg.refused, leg.done = verdict.code or "refused", 0
-            return _Outcome(leg=leg)
-        return _Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
+            return Outcome(leg=leg)
+        return Outcome(leg=leg, ends=True, failed=f"{verdict.text} ({verdict.code})", lost=step.lost)
 
-    def _done(self, leg: Leg, step: Sending, answer: Answer) -> _Outcome:
+    def _done(self, leg: Leg, step: Sending, answer: Answer) -> Outcome:
         leg.done += 1
         if step.written is None:
-            return _Outcome(leg=leg, ends=step.is_last, shown=step.changes, reacted=step.reacted, lost=step.lost)
+            return Outcome(leg=leg, ends=step.is_last, shown=step.changes, reacted=step.reacted, lost=step.lost)
         posted: Posted = self._translator.posted(answer.body)
         if not posted.native_ids:
             leg.in_doubt = True
             return self._again(leg, "the answer names no message", 0.0)
-        return _Outcome(
+        return Outcome(
             leg=leg,
             places=steps.places(leg.row, step.written, posted.native_ids, posted.at_ms or self._now_ms()),
             shown=[(posted.native_ids[0], step.written.shown)],
@@ -383,21 +354,21 @@ class Outlet:
             native_ids=posted.native_ids,
         )
 
-    def _again(self, leg: Leg, why: str, wait_s: float) -> _Outcome:
+    def _again(self, leg: Leg, why: str, wait_s: float) -> Outcome:
         """Later: as told, or after a random time up to a limit that doubles. Past the deadline, never."""
         leg.retries += 1
         if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
             failed = f"given up after {leg.retries} attempts: {why}"
-            return _Outcome(leg=leg, ends=True, failed=failed, reason="deadline")
+            return Outcome(leg=leg, ends=True, failed=failed, reason="deadline")
         limit_s = min(FIRST_WAIT_S * 2 ** min(leg.retries - 1, 10), LONGEST_WAIT_S)
-        return _Outcome(leg=leg, wait_s=wait_s or max(0.01, self._jitter.uniform(0, limit_s)))
+        return Outcome(leg=leg, wait_s=wait_s or max(0.01, self._jitter.uniform(0, limit_s)))
 
-    def _rail_away(self, leg: Leg) -> _Outcome:
+    def _rail_away(self, leg: Leg) -> Outcome:
         self._pause("away")
         if self._now_ms() - leg.row.taken_at_ms > self._deadline_ms:
             failed = f"{self._rail} could not be reached in time"
-            return _Outcome(leg=leg, ends=True, failed=failed, reason="deadline")
-        return _Outcome(leg=leg)
+            return Outcome(leg=leg, ends=True, failed=failed, reason="deadline")
+        return Outcome(leg=leg)
 
     def _pause(self, why: str) -> None:
         """The whole rail waits; single calls then find out whether it is back."""
@@ -411,11 +382,15 @@ class Outlet:
 
     # --- what it changes ---
 
-    def _settle(self, outcomes: Sequence[_Outcome]) -> None:
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what has changed. Whatever reads it later finds it so; the disk may have it a little later."""
         if not any(one.ends or one.places or one.shown or one.forgotten for one in outcomes):
             return
-        self._store.later(lambda tx: self._write(tx, outcomes))
+        self._store.later(
+            lambda tx: write(
+                tx, outcomes, rail=self._rail, outbox=self._outbox, partitions=self._partitions, at_ms=self._now_ms()
+            )
+        )
         has_failed = any(outcome.failed for outcome in outcomes)
         if has_failed or any(outcome.places or outcome.leg.row.act in TOLD_ABOUT for outcome in outcomes):
             self._results.wake(hurry=has_failed)
@@ -426,7 +401,7 @@ class Outlet:
                 what = "leg.failed" if outcome.failed else "leg.done"
                 _log.info(what, rail=self._rail, act=row.act, event_id=row.event_id, retries=outcome.leg.retries)
 
-    def _count(self, ended: Sequence[_Outcome]) -> None:
+    def _count(self, ended: Sequence[Outcome]) -> None:
         posted = []
         for outcome in ended:
             if outcome.failed:
@@ -437,45 +412,3 @@ class Outlet:
                 posted.append(outcome.leg.row)
         routed_at_ms = [routed_at_ms_of(posted[index]) for index in sampled(range(len(posted)))]
         self._counts.posted.observe_since([at_ms for at_ms in routed_at_ms if at_ms], self._now_ms())
-
-    def _write(self, tx: Transaction, outcomes: Sequence[_Outcome]) -> None:
-        places = [place for outcome in outcomes for place in outcome.places]
-        idmap.bind(tx, places)
-        reports.report_reaches(tx, self._outbox, self._rail, idmap.release(tx, places))
-        targets.release(tx, self._outbox, places)
-        shown.save(tx, (one for outcome in outcomes for one in outcome.shown))
-        for outcome in outcomes:
-            row = outcome.leg.row
-            uploads.forget(tx, outcome.forgotten)
-            if outcome.reacted is not None:
-                reactions.set_shown(tx, *outcome.reacted)
-            if outcome.failed:
-                letter = letter_of(
-                    row,
-                    rail=self._rail,
-                    why=outcome.failed,
-                    at_ms=self._now_ms(),
-                    attempts=outcome.leg.retries + 1,
-                    may_have_been_sent=outcome.leg.in_doubt,
-                )
-                self._outbox.put_dead(tx, letter, since=row.taken_at_ms)
-            if outcome.ends and row.act in TOLD_ABOUT:
-                self._queue_result(tx, outcome)
-        tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])
-
-    def _queue_result(self, tx: Transaction, outcome: _Outcome) -> None:
-        row = outcome.leg.row
-        native_ids = outcome.native_ids
-        if not outcome.failed and row.act == "post" and outcome.places and outcome.places[0].part > 0:
-            native_ids = tuple(place.native_id for place in idmap.parts_of(tx, row.event_id))
-        result = LegResult(
-            event=EventId(row.event_id),
-            status="failed" if outcome.failed else "skipped" if outcome.skipped else "posted",
-            origin=row.source if outcome.failed else "",
-            native_ids=native_ids,
-            attempts=outcome.leg.retries + 1,
-            at_ms=self._now_ms(),
-            why=outcome.failed or outcome.skipped,
-            lost=outcome.lost,
-        )
-        reports.queue_result(tx, result, partition_of(row.conversation, self._partitions))

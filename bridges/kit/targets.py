@@ -89,7 +89,7 @@ def claim(tx: Transaction, outbox: Outbox, known: KnownTarget, *, now_ms: int) -
     place = idmap.by_native(tx, [known.native_id]).get(known.native_id)
     if place is None or place.rank is None:
         tx.execute(
-            "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO parked (event_id, native_id, thread, payload, until_ms) VALUES (?, ?, ?, ?, ?)",
             (event.id, known.native_id, known.thread, encode(event), now_ms + PATIENCE_MS),
         )
         return []
@@ -105,8 +105,9 @@ def release(tx: Transaction, outbox: Outbox, places: Iterable[Place]) -> list[st
         if place.rank is None:
             continue
         rows = tx.execute(
-            "DELETE FROM parked WHERE native_id = ? RETURNING thread, payload", (place.native_id,)
+            "SELECT thread, payload FROM parked WHERE native_id = ? ORDER BY id", (place.native_id,)
         ).fetchall()
+        tx.execute("DELETE FROM parked WHERE native_id = ?", (place.native_id,))
         waiting = sorted(((_events.decode(payload), thread) for thread, payload in rows), key=lambda one: one[0].at_ms)
         for event, thread in waiting:
             put += _publish(tx, outbox, place, thread, event)

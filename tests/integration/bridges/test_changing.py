@@ -161,6 +161,50 @@ async def test_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
     assert (await shown(bob, ALICE, "good"))["reply_to"] == mine
 
 
+async def test_an_edit_that_is_refused_is_a_correction(two: tuple[Phone, Phone]) -> None:
+    """Instagram takes five edits: the sixth is a message that answers the first (29). Taken back, both go (30)."""
+    alice, bob = two
+    native_id = await alice.send(BOB, "version 0")
+    copy = await shown(bob, ALICE, "version 0")
+    for number in range(1, 7):
+        await done(alice, "PATCH", native_id, text=f"version {number}")
+    correction = await shown(bob, ALICE, "Corrected: version 6")
+    assert correction["reply_to"] == copy["native_id"]
+    assert [one["text"] for one in await bob.inbox(ALICE)] == ["version 5", "Corrected: version 6"]
+    await done(bob, "PUT", correction["native_id"], "/reaction", emoji="👍")
+    await agrees(alice, BOB, text="version 6", reactions={BOB: "👍"})
+    await done(alice, "DELETE", native_id)
+
+    async def gone() -> None:
+        assert [one["unsent"] for one in await bob.inbox(ALICE)] == [True, True]
+
+    await eventually(gone)
+
+
+async def test_nobody_edits_what_somebody_else_wrote(world: World, two: tuple[Phone, Phone]) -> None:
+    """A rail gone bad says that Bob has edited Alice's message: it stays as she wrote it (28)."""
+    alice, bob = two
+    await alice.send(BOB, "i never said that")
+    copy = await shown(bob, ALICE, "i never said that")
+    update = {
+        "sender": {"id": bob.id},
+        "recipient": {"id": (await ghost_of(world, ALICE))["id"]},
+        "timestamp": 1,
+        "message_edit": {"mid": copy["native_id"], "text": "i did say that", "num_edit": 1},
+    }
+    body = {"object": "instagram", "entry": [{"id": "1", "messaging": [update]}]}
+    assert await world.post_webhook("instagram", json.dumps(body).encode()) == 200
+    await bob.send(ALICE, "after it")
+    await alice.has(BOB, "after it")
+    assert await alice.texts(BOB) == ["i never said that", "after it"]
+
+
+async def ghost_of(world: World, whose: str) -> dict[str, Any]:
+    """The ghost on Instagram of somebody elsewhere."""
+    found = (await world.partner("instagram", "GET", "accounts"))["accounts"]
+    return next(one for one in found if one["handle"] == whose)
+
+
 async def test_what_is_not_known_harms_nobody(world: World, two: tuple[Phone, Phone]) -> None:
     """A reaction to nothing waits and is forgotten; what comes after it arrives (19)."""
     alice, bob = two
