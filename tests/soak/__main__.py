@@ -76,7 +76,6 @@ async def _run(
     await asyncio.gather(raging, return_exceptions=True)
     await nemesis.heal()
     healed_s = time.monotonic()
-    await crowd.read_all()
     drained_s = await _drained(crowd, healed_s)
     history = await crowd.history()
     return _report(crowd, history, nemesis.done, seed=seed, minutes=minutes, drained_s=drained_s), history
@@ -98,6 +97,7 @@ async def _join(federation: Federation, http: aiohttp.ClientSession, number: int
 
 async def _drained(crowd: Crowd, healed_s: float) -> float | None:
     while time.monotonic() - healed_s < DRAIN_WITHIN_S:
+        await crowd.read_all()  # again and again: what comes late is to be read, too
         if not await crowd.missing():
             return round(time.monotonic() - healed_s, 1)
         await asyncio.sleep(0.5)
