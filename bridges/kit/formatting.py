@@ -25,6 +25,12 @@ NameOf: TypeAlias = Callable[[str], str]
 MarkLevels: TypeAlias = Mapping[MarkKind, Level]
 """`Capabilities.marks`."""
 
+Change: TypeAlias = tuple[int, int, str]
+"""Start, end, and what is put in between."""
+
+SIGNS: Mapping[MarkKind, str] = {"bold": "*", "italic": "_", "strike": "~", "code": "`", "block": "```"}
+"""What people type around words where there is no formatting; the same that rails with markup take."""
+
 _TRIED_ONE_BY_ONE = 8
 """Marks of one line that are tried singly when all together do not read back; more are left out together."""
 
@@ -69,24 +75,35 @@ def render(text: Text, marks: MarkLevels, style: Style, name_of: NameOf = no_nam
 def in_words(text: Text, marks: MarkLevels, name_of: NameOf = no_names) -> tuple[Text, tuple[str, ...]]:
     """The text with only those marks that the rail has, in canonical form, and what was lost.
 
-    Of the others, those that say something are written out: quotes, lists, links, mentions.
+    Of the others, those that say something are written out: quotes, lists, links, mentions; and, where the rail falls
+    back to it, bold and its like stand between the signs that people type for them.
     """
     clean = canonical(text)
-    kept, lost, changes = [], [], []
+    kept, lost = [], []
+    lines: list[Change] = []
+    opening: list[Change] = []
+    closing: list[Change] = []
     for mark in clean.marks:
-        if marks.get(mark.kind, Level.DROPPED).is_native:
+        level = marks.get(mark.kind, Level.DROPPED)
+        if level.is_native:
             kept.append(mark)
-            continue
-        change = _wording(clean.body, mark, name_of)
-        if change is not None:
-            changes.append(change)
+        elif level is Level.FALLBACK and mark.kind in SIGNS:
+            sign = SIGNS[mark.kind]
+            opening.append((mark.start, mark.start, sign))
+            closing.append((mark.end, mark.end, sign))
+            lost.append(phrases.mark_in_signs(mark.kind))
+        elif (change := _wording(clean.body, mark, name_of)) is not None:
+            place = lines if mark.kind in LINE_KINDS else closing if change[0] == mark.end else opening
+            place.append(change)
             lost.append(phrases.mark_in_words(mark.kind))
         elif mark.kind != "link":
             lost.append(phrases.mark_left_out(mark.kind))
+    # Of several at one place, what ends there comes first, the inner before the outer; then what begins.
+    changes = [*reversed(closing), *lines, *opening]
     return canonical(edited(msgspec.structs.replace(clean, marks=tuple(kept)), changes)), _once(*lost)
 
 
-def _wording(body: str, mark: Mark, name_of: NameOf) -> tuple[int, int, str] | None:
+def _wording(body: str, mark: Mark, name_of: NameOf) -> Change | None:
     """What is put in place of a part of the body so that the mark's sense is there without it; None: nothing."""
     match mark.kind:
         case "quote":

@@ -55,7 +55,7 @@ class Lanes:
         return min((lane[0].row.taken_at_ms for lane in self._lanes.values()), default=None)
 
     def add(self, leg: Leg) -> None:
-        """Behind all others of its lane. One that is there already (the table was read meanwhile) is not added again."""
+        """Behind all others of its lane. One that is there already (the table was read meanwhile) is not added."""
         if leg.row.id <= self.last_id:
             return
         self.loaded += 1

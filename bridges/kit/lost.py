@@ -32,6 +32,7 @@ _IN_WORDS: Mapping[MarkKind, str] = {
     "link": "the address stands behind the words, in brackets",
     "mention": "the name stands there; nobody is alerted",
 }
+_IN_SIGNS: tuple[MarkKind, ...] = ("bold", "italic", "strike", "code", "block")
 _KINDS: Mapping[MediaKind, str] = {
     "image": "a picture",
     "video": "a video",
@@ -45,6 +46,11 @@ _KINDS: Mapping[MediaKind, str] = {
 def mark_in_words(kind: MarkKind) -> str:
     """A mark that is written out: a quote, a list, a link, a mention."""
     return f"{kind}: in words"
+
+
+def mark_in_signs(kind: MarkKind) -> str:
+    """Bold and its like where there is none: the signs that people type stand around the words."""
+    return f"{kind}: in signs"
 
 
 def mark_left_out(kind: MarkKind) -> str:
@@ -94,6 +100,8 @@ def phrases() -> dict[str, str]:
     for mark in get_args(MarkKind):
         if mark in _IN_WORDS:
             found[mark_in_words(mark)] = _IN_WORDS[mark]
+        if mark in _IN_SIGNS:
+            found[mark_in_signs(mark)] = "the signs that people type for it stand around the words"
         found[mark_left_out(mark)] = "the words are there without it"
     for kind in get_args(MediaKind):
         for other in get_args(MediaKind):

@@ -16,6 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.e2e.conftest import Federation
+from tests.must import eventually
 from tests.soak.crowd import Phone
 from tests.soak.nemesis import Nemesis
 
@@ -34,12 +35,17 @@ async def _phone(federation: Federation, http: aiohttp.ClientSession, handle: st
     return Phone(http=http, url=url, handle=handle, token=token)
 
 
+async def _taken(alice: Phone, body: dict[str, str]) -> None:
+    answer = await alice.surely("POST", "messages", json=body)
+    assert answer is not None
+    assert answer[0] in (200, 201)
+
+
 async def _delivered_s(alice: Phone, bob: Phone, text: str) -> float:
     """Write, and look until it is there."""
     began_s = time.monotonic()
     body = {"to": BOB, "text": text, "client_key": text}
-    while (await alice.surely("POST", "messages", json=body) or (0, {}))[0] not in (200, 201):
-        await asyncio.sleep(0.05)  # bob has just come: the federation has yet to hear of him
+    await eventually(lambda: _taken(alice, body))  # bob may have just come: the federation has yet to hear of him
     while time.monotonic() - began_s < WITHIN_S:
         if any(message["text"] == text for message in await bob.thread(ALICE)):
             return time.monotonic() - began_s

@@ -124,11 +124,11 @@ def test_marks_become_markup_where_there_is_some() -> None:
 
 
 def test_marks_become_words_where_there_is_none() -> None:
-    """What says something is written out, what only adorns is left off; the loss is named."""
+    """What says something is written out, what adorns stands between signs; the loss is named."""
     assert render(EVERYTHING, WITHOUT, PLAIN) == Rendered(
-        body="Shopping\n- milk\n1. eggs\n> Bob said\nsee the list (https://x.example/list), ask Bob",
+        body="*Shopping*\n- milk\n1. eggs\n> Bob said\nsee the list (https://x.example/list), ask Bob",
         lost=(
-            "bold: left out",
+            "bold: in signs",
             "bullet: in words",
             "number: in words",
             "quote: in words",
@@ -138,11 +138,30 @@ def test_marks_become_words_where_there_is_none() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Well, what *is* it about?",
+        "*Not bold*, is it?",
+        "_so_ ~not~ *_both_* and `code`",
+        "*a*_b_",
+        "> *quoted*",
+        "33. That was *late*.",
+    ],
+)
+def test_where_a_rail_falls_back_to_signs_people_read_what_was_typed(typed: str) -> None:
+    """So the same words stand on every rail, and what was meant can be seen."""
+    signs: dict[MarkKind, Level] = dict.fromkeys(("bold", "italic", "strike", "code", "block"), Level.FALLBACK)
+    found = render(markup.parse(typed), {**WITHOUT, **signs}, PLAIN)
+    assert found.body == typed
+    assert found.lost
+
+
 def test_a_mention_names_the_account_of_that_rail() -> None:
     """`@` and what `name_of` says; the marks behind it move along."""
     text = marked("ask Bob *now*", ("mention", "Bob", "messenger:bob.rossi"), ("italic", "*now*"))
     names = {"messenger:bob.rossi": "+393335550202"}
-    assert render(text, WITHOUT, PLAIN, lambda party: names.get(party, "")).body == "ask @+393335550202 *now*"
+    assert render(text, WITHOUT, PLAIN, lambda party: names.get(party, "")).body == "ask @+393335550202 _*now*_"
     bold = marked("ask Bob now", ("mention", "Bob", "messenger:bob.rossi"), ("bold", "now"))
     found = render(bold, WITH_MARKUP, markup.STYLE, lambda party: names.get(party, ""))
     assert found.body == "ask @+393335550202 *now*"
