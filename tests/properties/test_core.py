@@ -209,7 +209,7 @@ what_happens = st.one_of(
 def test_nobody_but_its_author_changes_a_message(history: list[tuple[str, Any, Any]]) -> None:
     """Whatever the rails and whoever was linked: an edit is routed only for the person whom its author is today."""
     town, said_by = Town(), dict[int, tuple[str, PersonId]]()
-    for kind, handle, more in history:
+    for step, (kind, handle, more) in enumerate(history):
         rail, number = rail_of(handle), len(town.log) + 1
         if kind == "message":
             pair = direct_conversation_id(town.whose(handle).id, town.whose(more).id)
@@ -219,9 +219,9 @@ def test_nobody_but_its_author_changes_a_message(history: list[tuple[str, Any, A
                 said_by[number] = (pair, decision.actor)
         elif kind in ("link", "unlink"):
             change = (
-                Link(id=EventId("evt_l"), handles=(handle, more))
+                Link(id=EventId(f"evt_l{step}"), handles=(handle, more))
                 if kind == "link"
-                else Unlink(id=EventId("evt_u"), handle=handle)
+                else Unlink(id=EventId(f"evt_u{step}"), handle=handle)
             )
             town.route(change, OPERATOR)
         else:
