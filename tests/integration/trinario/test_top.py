@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from rich.console import Console
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
@@ -14,6 +17,13 @@ from trinario.top.screen import Top, TraceScreen
 from trinario.top.sight import Watch
 
 ALICE, CARLA = "whatsapp:+393331112222", "instagram:@carla"
+
+
+@pytest.fixture(autouse=True)
+def _quiet_only_here() -> Iterator[None]:
+    """A command silences its process's logs; here that process is the tests', which want theirs back."""
+    yield
+    structlog.reset_defaults()
 
 
 def _cells(app: Top, table: str) -> list[list[str]]:
