@@ -241,6 +241,14 @@ def _routing(app: App) -> None:
     )
     _command(
         app,
+        "check",
+        "check:check",
+        "Do all rails show the same? What differs, and why.",
+        "trinario check --since 1h",
+        group=_ROUTING,
+    )
+    _command(
+        app,
         "search",
         "history:search",
         "Messages in which these words stand.",

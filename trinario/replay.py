@@ -38,7 +38,7 @@ async def route_diff(*, policy: Path, since: str = "24h", limit: int = 200, comm
         How many changed messages are shown.
     """
     wanted = read_policy(_text(policy))
-    since_ms = int(time.time() * 1000) - _ago_ms(since)
+    since_ms = int(time.time() * 1000) - ago_ms(since)
     async with connected(common.place()) as connection:
         replay = Replay(policy=wanted, capabilities=await capabilities_of(connection))
         changed, found = await _replayed(connection, replay, since_ms=since_ms, limit=limit)
@@ -58,7 +58,8 @@ def _text(path: Path) -> str:
         raise Misused(f"--policy {path} cannot be read: {error}.") from error
 
 
-def _ago_ms(text: str) -> int:
+def ago_ms(text: str) -> int:
+    """How long ``24h`` is. Raises `Misused`."""
     if not (match := re.fullmatch(r"(\d+)([smhd])", text)):
         raise Misused(f"--since {text!r}: expected a number and s, m, h or d, e.g. 24h.")
     return int(match[1]) * _UNITS_S[match[2]] * 1000

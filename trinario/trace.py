@@ -82,7 +82,10 @@ def drawing(found: Mapping[str, Any]) -> "RenderableType":
 def _grid() -> "Table":
     from rich.table import Table  # noqa: PLC0415 - as above
 
-    return Table.grid(padding=(0, 2))
+    grid = Table.grid(padding=(0, 2))
+    for _ in range(5):
+        grid.add_column(overflow="fold")
+    return grid
 
 
 def _rows(found: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

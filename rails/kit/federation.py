@@ -7,7 +7,7 @@ there too; this module has their part within the transaction.
 from collections.abc import Callable
 from typing import Any
 
-from rails.kit import accounts, adoption, changes, messages
+from rails.kit import accounts, adoption, changes, listing, messages
 from rails.kit.acts import Acts
 from rails.kit.asked import Asked, node_of, peer_of
 from rails.kit.bodies import flag_member, integer_member, needed, text_member
@@ -155,6 +155,10 @@ def _adopt(asked: Asked) -> Json:
     return {"success": True}
 
 
+def _shown(asked: Asked) -> Json:
+    return listing.shown(asked.tx, asked.call.body.get("native_ids"))
+
+
 def _message_of_key(asked: Asked) -> Json:
     query = asked.call.query
     found = messages.posted_with_key(asked.tx, node_id=query.get("node", ""), realm="partner", key=query.get("key", ""))
@@ -171,6 +175,7 @@ _BY_NAME: dict[tuple[str, str, int], Callable[[Asked], Json]] = {
     ("POST", "orders", 1): _orders,
     ("POST", "blocks", 1): _blocks,
     ("GET", "messages", 1): _message_of_key,
+    ("POST", "shown", 1): _shown,
 }
 _BY_NODE: dict[tuple[str, str], Callable[[Asked], Json]] = {
     ("POST", "read"): _read,

@@ -143,6 +143,15 @@ class Queries:
                 mine.append(row["handle"])
         return tuple(Seat(person=person, name=name, handles=tuple(mine)) for (person, name), mine in handles.items())
 
+    async def page(self, *, after: int, since_ms: int, limit: int) -> list[dict[str, Any]]:
+        """The stories of routed messages behind a rank, in the log's order, each with its `rank`."""
+        rows = await self._store.read(
+            "SELECT rank, event_id FROM messages WHERE rank > ? AND outcome = 'routed' AND routed_at_ms >= ?"
+            " ORDER BY rank LIMIT ?",
+            (after, since_ms, min(limit, MOST)),
+        )
+        return [{"rank": row["rank"], **(await self.trace(row["event_id"]) or {})} for row in rows]
+
     async def search(self, words: str, *, limit: int) -> list[dict[str, Any]]:
         """Messages in which all these words stand (the last may be a beginning), newest first."""
         matched = match_of(words)

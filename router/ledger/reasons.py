@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from router.ledger.facts import Changed
 from router.ledger.story import Facts, Line, lines, seat_of
 from schemas.errors import explain as in_words
 from schemas.handles import Handle, rail_of
 from schemas.ids import PersonId
+from schemas.log import Seat
 
 _IS_THERE = frozenset({"posted", "delivered", "read"})
 
@@ -16,8 +19,8 @@ def why(facts: Facts, handle: Handle, person: PersonId | None) -> dict[str, Any]
     """The answer of `trinario why`. `person`: whose account this is today, as far as anybody knows."""
     written, rail = facts.written, rail_of(handle)
     seat = seat_of(facts, handle, person)
-    found = lines(facts)
-    line = found.get(rail)
+    found = lines(_of_one(facts, seat))
+    line = found.get(rail) if seat is not None and handle not in written.unreached else None
     got, answer = _answer(facts, handle, in_it=seat is not None, line=line)
     elsewhere = [
         f"{one.rail} ({one.status})"
@@ -36,11 +39,17 @@ def why(facts: Facts, handle: Handle, person: PersonId | None) -> dict[str, Any]
         "got": got,
         "answer": answer,
         "rail": rail,
-        "status": line.status if line is not None and seat is not None else None,
-        "native_ids": list(line.native_ids) if line is not None and seat is not None else [],
-        "lost": list(line.lost) if line is not None and seat is not None else [],
+        "status": line.status if line is not None else None,
+        "native_ids": list(line.native_ids) if line is not None else [],
+        "lost": list(line.lost) if line is not None else [],
         "decisions": [{"at_ms": at_ms, "what": what} for at_ms, what in _decisions(facts, handle, line)],
     }
+
+
+def _of_one(facts: Facts, seat: Seat | None) -> Facts:
+    """Without the others' receipts: that somebody on the same rail has read it says nothing of this one."""
+    got = tuple(one for one in facts.got if seat is not None and one.person == seat.person)
+    return msgspec.structs.replace(facts, got=got)
 
 
 def _answer(facts: Facts, handle: Handle, *, in_it: bool, line: Line | None) -> tuple[bool | None, str]:
@@ -98,7 +107,7 @@ def _decisions(facts: Facts, handle: Handle, line: Line | None) -> Iterator[tupl
         yield written.routed_at_ms, f"one leg to {rail}: {_first_why(facts, rail)}"
     for settled in facts.settled:
         result = settled.result
-        if settled.rail == rail and result.event == written.event_id:
+        if line is not None and settled.rail == rail and result.event == written.event_id:
             reason = f": {result.why}" if result.why else ""
             lost = f", without {', '.join(result.lost)}" if result.lost else ""
             tries = "" if result.attempts == 1 else f" at attempt {result.attempts}"

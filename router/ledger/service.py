@@ -63,6 +63,12 @@ def questions(ledger: Answering) -> dict[str, Answerer]:
         of = _handle(asked, "of") if asked.get("of") else None
         return {"found": await losses.page(of, limit=_limit(asked)), "behind": behind}
 
+    async def messages(asked: dict[str, Any]) -> Any:
+        behind = await ledger.behind(within_s=_CURRENT_WITHIN_S)
+        queries, _ = ledger.opened()
+        after, since_ms = int(asked.get("after", 0)), int(asked.get("since_ms", 0))
+        return {"found": await queries.page(after=after, since_ms=since_ms, limit=_limit(asked)), "behind": behind}
+
     async def status(_: dict[str, Any]) -> Any:
         return {**ledger.status(), "pending": await ledger.behind(within_s=0)}
 
@@ -80,6 +86,7 @@ def questions(ledger: Answering) -> dict[str, Answerer]:
         "why": why,
         "search": search,
         "loss": loss,
+        "messages": messages,
         "status": status,
         "figures": figures,
         "rebuild": rebuild,

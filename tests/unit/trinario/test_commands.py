@@ -41,6 +41,7 @@ OFFERED = {
     "route diff",
     "trace",
     "why",
+    "check",
     "search",
     "loss",
     "status",
