@@ -1,4 +1,4 @@
-"""`python -m bench`: the router beside the bare relay, and the whole path; the figures go to bench/results/latest.json.
+"""`python -m bench`: the router beside the bare relay, the ledger, the whole path; figures in bench/results/latest.json.
 
 `BARS_QUICK=1` makes a shorter run that ends within 40 s. Figures of different runs or machines do not compare; the
 ratios do.
@@ -16,7 +16,7 @@ import msgspec
 import psutil
 import uvloop
 
-from bench import path
+from bench import ledger, path
 from bench.router import compare, summary
 from bus import logs
 from router.daemon import quiet_collector
@@ -40,6 +40,9 @@ async def _measure(*, events: int, turns: int, path_s: float) -> dict[str, Any]:
                 f"{words + ', ' + who:<24}{one.events_per_s:>10,.0f}{one.cpu_us_per_event:>9.1f}"
                 f"{one.server_cpu_us_per_event:>11.1f}{ratio:>10.2f}"
             )
+    with_search, without = await ledger.compare(messages=events // 4)
+    figures["ledger"] = {**msgspec.to_builtins(with_search), "no_texts": msgspec.to_builtins(without)}
+    print(ledger.shown(with_search), ledger.shown(without), sep="\n")
     for name, words, processes in (
         ("path", "a process a daemon", True),
         ("path_in_process", "all in one process", False),
