@@ -1,4 +1,4 @@
-"""`python -m bench`: the router beside the bare relay, the ledger, the whole path; figures in bench/results/latest.json.
+"""`python -m bench`: the router beside the bare relay, the ledger, the whole path: to bench/results/latest.json.
 
 `BARS_QUICK=1` makes a shorter run that ends within 40 s. Figures of different runs or machines do not compare; the
 ratios do.
