@@ -23,22 +23,25 @@ from router.daemon import quiet_collector
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
+_CALLED = {"copy": "bare copy", "relay": "bare relay", "router": "router"}
+
 
 async def _measure(*, events: int, turns: int, path_s: float) -> dict[str, Any]:
     figures: dict[str, Any] = {"machine": _machine()}
-    print(f"{'':<24}{'events/s':>10}{'CPU us':>9}{'server us':>11}{'of relay':>10}")
+    print(f"{'':<30}{'events/s':>10}{'CPU us':>9}{'server us':>11}{'of relay':>10}{'by CPU':>8}")
     for name, words, one_partition in (
         ("router", "one partition", True),
         ("router_partitions", "sixteen partitions", False),
     ):
         with tempfile.TemporaryDirectory() as folder:
-            relay, router = await compare(Path(folder), events=events, turns=turns, one_partition=one_partition)
-        figures[name] = summary(relay, router)
-        for who, one in (("relay", relay), ("router", router)):
-            ratio = one.events_per_s / relay.events_per_s
+            found = await compare(Path(folder), events=events, turns=turns, one_partition=one_partition)
+        figures[name] = summary(found)
+        relay = found["relay"]
+        for who, one in found.items():
             print(
-                f"{words + ', ' + who:<24}{one.events_per_s:>10,.0f}{one.cpu_us_per_event:>9.1f}"
-                f"{one.server_cpu_us_per_event:>11.1f}{ratio:>10.2f}"
+                f"{words + ', ' + _CALLED[who]:<30}{one.events_per_s:>10,.0f}{one.cpu_us_per_event:>9.1f}"
+                f"{one.server_cpu_us_per_event:>11.1f}{one.events_per_s / relay.events_per_s:>10.2f}"
+                f"{relay.cpu_us_per_event / one.cpu_us_per_event:>8.2f}"
             )
     with_search, without = await ledger.compare(messages=events // 4)
     figures["ledger"] = {**msgspec.to_builtins(with_search), "no_texts": msgspec.to_builtins(without)}

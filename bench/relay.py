@@ -1,139 +1,144 @@
-"""The bare relay: the yardstick for the router.
+"""The yardsticks for the router: its own loop without the routing logic, and a bare copy.
 
-The same reader and committer move events from an ingress stream into log records, without any routing: each event's
-bytes are put beside three constant legs, prebuilt, into one record a batch. What the router costs above this is
-routing. CPU times are the operating system's, of this process and of nats-server. Run it beside the router's bench,
-in one go: numbers of different runs, or machines, do not compare; ratios of one run do.
+*The bare relay* is the router's own reader, intake, lane and committer; the next record is made while one is on its
+way, as the router does, and every event is decoded as the router decodes it. Its records are the router's, byte for
+byte (`compare` checks it). Only what is in them is not decided: who the people are, where it goes and which position
+it has is known beforehand, so there are no look-ups, no plans, no state of conversations.
 
-    python -m bench.relay [events]
+*The bare copy* is less than that loop: it waits for each record before it makes the next one, and there is no intake
+that could be told of lanes that come and go, no lane that could be taken over, and no cursor over several sources.
+
+Used by `bench.router`.
 """
 
 import asyncio
-import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
-import psutil
 
-from bus import keys, logs, subjects, topology
+from bench.traffic import RAIL, Pair
 from bus.commit import Committer
 from bus.connection import Connection
-from bus.publish import Publisher
-from bus.reader import Reader
-from bus.server import EmbeddedServer
-from bus.stored import StoredMessage, last_of
-
-RAIL, PARTITION = "whatsapp", 0
-RECORD_BYTES = 524_288
-_EVENT = msgspec.msgpack.encode(b"e" * 197)
-_LEG = {"act": "post", "node": "per_" + "a" * 26, "thread": "con_" + "b" * 26, "lost": []}
-_LEGS = msgspec.msgpack.encode(dict.fromkeys(("whatsapp", "messenger", "instagram"), _LEG))
-_PAIR = b"\x92"  # msgpack: an array of two
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run measured."""
-
-    events: int
-    records: int
-    events_per_s: float
-    cpu_us_per_event: float
-    server_cpu_us_per_event: float
-    stored_bytes_per_event: float
+from bus.stored import StoredMessage
+from bus.subjects import log
+from router.batch import ENTRY_BYTES, Decider, Draft, Waiting, understand
+from router.core.fanout import Packed, Plans, pack, plan
+from router.core.policy import Lookup
+from router.originals import Originals
+from router.snapshots import States
+from schemas.codec import encode
+from schemas.errors import NotUnderstood
+from schemas.ids import ConversationId, EventId, PersonId
+from schemas.log import VERSION, Conversation, Entry, Record
 
 
-async def load_events(conn: Connection, *, events: int, first: int = 0) -> None:
-    """Publish that many 200-byte events on one partition of one rail, each with an id of its own."""
-    subject = subjects.ingress(RAIL, PARTITION)
-    publisher = Publisher(conn, max_in_flight=4096, within_s=600)
-    await publisher.publish_many([(subject, _EVENT, f"evt_{number:026d}") for number in range(first, first + events)])
-    await publisher.close()
+class Known(NamedTuple):
+    """What there is to decide of a pair's messages."""
+
+    actor: PersonId
+    packed: Packed
 
 
-async def run_relay(conn: Connection, *, events: int, batch_limit: int, server_pid: int) -> Figures:
-    """Relay what `load_events` published, from the beginning, into a partition's log that is empty."""
-    last = (await conn.api(f"STREAM.INFO.{subjects.LOG}"))["state"]
-    subject = subjects.log(PARTITION)
-    reader = await Reader.open(
-        conn, stream=subjects.ingress_stream(RAIL), after=0, filters=[subjects.ingress(RAIL, PARTITION)]
+def known_of(talk: Iterable[Pair]) -> list[Known]:
+    """What would be decided of each pair's messages, but for the position."""
+    return [Known(pair.one.id, pack(plan(RAIL, "post", pair.one, (pair.one, pair.other), {}))) for pair in talk]
+
+
+def known_entry(message: StoredMessage, known: list[Known]) -> tuple[Entry, int]:
+    """The entry of a message and about its size: the pairs speak in turn, so its sequence says whose it is."""
+    event = understand(message)
+    if isinstance(event, NotUnderstood):
+        raise event
+    turn, whose = divmod(message.sequence - 1, len(known))
+    actor, packed = known[whose]
+    entry = Entry(
+        source=RAIL,
+        event=msgspec.Raw(message.data),
+        event_id=event.id,
+        kind="message",
+        outcome="routed",
+        conversation=event.conversation,
+        position=turn + 1,
+        actor=actor,
+        seats=packed.seats,
+        legs=packed.legs,
     )
-    committer = Committer(conn, subject=subject, expected=await _last_on(conn, subject))
-    encoder, done, records = msgspec.msgpack.Encoder(), 0, 0
-    server = psutil.Process(server_pid)
-    began_s, cpu_s, server_s = time.perf_counter(), time.process_time(), _cpu_s(server)
-    while done < events:
-        found = await reader.pull(limit=batch_limit)
-        while found:
-            part, found = _first_part(found)
-            cursor = {RAIL: (part[-1].sequence, part[-1].event_id)}
-            entries = [msgspec.Raw(_PAIR + message.data + _LEGS) for message in part]
-            await committer.commit(encoder.encode({"epoch": 1, "cursor": cursor, "entries": entries}))
-            done, records = done + len(part), records + 1
-    took_s, cpu_s, server_s = (
-        time.perf_counter() - began_s,
-        time.process_time() - cpu_s,
-        _cpu_s(server) - server_s,
-    )
-    await reader.close()
-    stored = (await conn.api(f"STREAM.INFO.{subjects.LOG}"))["state"]["bytes"] - last["bytes"]
-    return Figures(
-        events=done,
-        records=records,
-        events_per_s=done / took_s,
-        cpu_us_per_event=cpu_s / done * 1e6,
-        server_cpu_us_per_event=server_s / done * 1e6,
-        stored_bytes_per_event=stored / done,
-    )
+    return entry, ENTRY_BYTES + len(message.data) + packed.size_bytes
 
 
-def _first_part(messages: list[StoredMessage]) -> tuple[list[StoredMessage], list[StoredMessage]]:
-    """As many as fit into one record, and the rest."""
-    size_bytes = 0
-    for index, message in enumerate(messages):
-        size_bytes += len(message.data) + len(_LEGS) + len(_PAIR)
-        if size_bytes > RECORD_BYTES and index:
-            return messages[:index], messages[index:]
-    return messages, []
+class RelayDecider(Decider):
+    """What a lane has for the bare relay: the entries, with nothing decided."""
+
+    def __init__(self, known: list[Known], *, partition: int, partitions: int, record_bytes: int) -> None:
+        super().__init__(partition=partition, partitions=partitions, record_bytes=record_bytes)
+        self._known, self._most_bytes = known, record_bytes
+
+    def decide(
+        self,
+        batch: Iterable[Waiting],
+        *,
+        states: States,  # noqa: ARG002 - as the router's
+        originals: Originals,  # noqa: ARG002
+        flying: Mapping[ConversationId, Conversation],  # noqa: ARG002
+        people: Lookup,  # noqa: ARG002
+        plans: Plans,  # noqa: ARG002
+    ) -> Draft:
+        """The entries of as many as a record holds."""
+        draft = Draft.empty()
+        size_bytes = 0
+        for source, message in batch:
+            draft.last[source] = message
+            entry, more_bytes = known_entry(message, self._known)
+            draft.entries.append(entry)
+            size_bytes += more_bytes
+            if size_bytes >= self._most_bytes:
+                break
+        return draft
 
 
-async def _last_on(conn: Connection, subject: str) -> int:
-    last = await last_of(conn, subjects.LOG, subject)
-    return last.sequence if last is not None else 0
+class BareCopy:
+    """One partition of the bare copy."""
 
+    def __init__(self, conn: Connection, partition: int, known: list[Known], *, batch: int, record_bytes: int) -> None:
+        self.partition = partition
+        self.queue: list[StoredMessage] = []
+        self.work, self._room = asyncio.Event(), asyncio.Event()
+        self._finished = False
+        self._committer = Committer(conn, subject=log(partition), expected=0)
+        self._known, self._batch, self._record_bytes = known, batch, record_bytes
 
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    async def room(self) -> None:
+        """Until it can take more."""
+        if len(self.queue) >= 4 * self._batch:
+            self._room.clear()
+            await self._room.wait()
 
+    def finish(self) -> None:
+        """Nothing more comes."""
+        self._finished = True
+        self.work.set()
 
-async def _main(events: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pairs = keys.ensure_keys(folder / "keys", ["admin"])
-        server = EmbeddedServer(folder=folder / "nats", keys=pairs, rails=[RAIL])
-        await server.start()
-        conn = await Connection.open(url=server.url, seed=pairs["admin"].seed, name="bench", role="admin")
-        try:
-            await topology.ensure(conn, rails=[RAIL])
-            began_s = time.perf_counter()
-            await load_events(conn, events=events)
-            print(f"loaded {events} events, {events / (time.perf_counter() - began_s):,.0f} a second")
-            print(f"{'batch':>6} {'events/s':>10} {'CPU us':>8} {'server us':>10} {'records':>8} {'bytes':>6}")
-            for batch_limit in (512, 250, 16, 1):
-                share = events if batch_limit > 1 else events // 10
-                figures = await run_relay(conn, events=share, batch_limit=batch_limit, server_pid=server.pid)
-                print(
-                    f"{batch_limit:>6} {figures.events_per_s:>10,.0f} {figures.cpu_us_per_event:>8.1f} "
-                    f"{figures.server_cpu_us_per_event:>10.1f} {figures.records:>8} "
-                    f"{figures.stored_bytes_per_event:>6.0f}"
-                )
-        finally:
-            await conn.close()
-            await server.stop()
+    async def run(self) -> None:
+        """Copy what is queued until finished."""
+        while not self._finished or self.queue:
+            await self.work.wait()
+            self.work.clear()
+            while self.queue:
+                await self._committer.commit(self._record())
+                self._room.set()
+            if self._finished:
+                self.work.set()
 
-
-if __name__ == "__main__":
-    logs.configure("warning")
-    asyncio.run(_main(int(sys.argv[1]) if len(sys.argv) > 1 else 30_000))
+    def _record(self) -> bytes:
+        entries: list[Entry] = []
+        size_bytes = 0
+        for message in self.queue:
+            entry, more_bytes = known_entry(message, self._known)
+            entries.append(entry)
+            size_bytes += more_bytes
+            if size_bytes >= self._record_bytes:
+                break
+        last, self.queue = self.queue[len(entries) - 1], self.queue[len(entries) :]
+        cursor = {RAIL: (last.sequence, EventId(last.event_id or ""))}
+        return encode(Record(version=VERSION, partition=self.partition, epoch=0, cursor=cursor, entries=tuple(entries)))

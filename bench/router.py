@@ -1,16 +1,14 @@
-"""Routed events a second, beside the bare relay of the same run.
+"""Routed events a second, beside the bare relay and the bare copy of the same run (`bench.relay` says what they are).
 
-The router's own lane and intake route what an ingress stream has. The relay reads with the same reader, decodes the
-same events and writes records of the same form and size with the same committer; it decides nothing, the legs are
-known beforehand, and it keeps no state. Both start on an empty log, by turns; the router has been at work before, so it
-knows the people, but none of the conversations.
-200-byte texts, three legs an event, `sync_interval: always`. Called by `python -m bench`.
+All start on an empty log, by turns, and write the very same entries; the router has been at work before, so it knows
+the people, but none of the conversations. `sync_interval: always`. Called by `python -m bench`.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from hashlib import blake2b
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,35 +16,30 @@ from typing import Any
 import msgspec
 import psutil
 
+from bench.relay import BareCopy, RelayDecider, known_of
+from bench.traffic import PARTITIONS, RAIL, Pair, pairs
 from bus import keys, topology
-from bus.commit import Committer
 from bus.config import RouterSettings
 from bus.connection import Connection
 from bus.publish import Publisher
 from bus.reader import Reader
 from bus.server import EmbeddedServer
-from bus.stored import StoredMessage
-from bus.subjects import LOG, STATE, bucket_stream, ingress, ingress_stream, log
-from router.core.fanout import Plans, pack, plan
+from bus.stored import read_range
+from bus.subjects import LOG, STATE, bucket_stream, ingress, ingress_stream
+from router.batch import Decider
+from router.core.fanout import Plans
 from router.dead import DeadLetters
 from router.directory import Directory
 from router.intake import Intake
 from router.partition import Lane, Shared
 from router.people import People
-from schemas.codec import decode_event, encode
-from schemas.content import Text
-from schemas.events import Message
-from schemas.handles import Handle
-from schemas.ids import EventId, direct_conversation_id, event_id, partition_of, person_id
-from schemas.log import VERSION, Entry, Record
-from schemas.people import Account, Person
+from schemas.codec import decode_record, encode
 
-RAIL, OTHER_RAILS = "whatsapp", ("messenger", "instagram", "telegram")
-PARTITIONS = 16
-CONVERSATIONS = 1_000
-TEXT = "x" * 200
 _SETTINGS = RouterSettings()
-_ENTRY_BYTES = 200
+
+
+class NotTheSame(Exception):
+    """The contestants have not done the same work."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,48 +48,6 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     events_per_s: float
     cpu_us_per_event: float
     server_cpu_us_per_event: float
-
-
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two people who talk: one on the rail where it is written, one on three others."""
-
-    one: Person
-    other: Person
-
-    @property
-    def partition(self) -> int:
-        return partition_of(direct_conversation_id(self.one.id, self.other.id), PARTITIONS)
-
-    def message(self, number: int) -> Message:
-        return Message(
-            id=event_id(RAIL, "message", self.one.id, str(number)),
-            conversation=direct_conversation_id(self.one.id, self.other.id),
-            actor=self.one.accounts[0].handle,
-            to=(self.other.id,),
-            content=Text(body=TEXT),
-            at_ms=1_700_000_000_000 + number,
-            native_id=f"wamid.{number:032d}",
-        )
-
-
-def _person(name: str, *handles: str) -> Person:
-    accounts = tuple(Account(handle=Handle(handle), name=name) for handle in handles)
-    return Person(id=person_id(handles[0]), name=name, accounts=accounts)
-
-
-def pairs(*, one_partition: bool) -> list[Pair]:
-    """As many conversations as the bench has, all in one partition or wherever they fall."""
-    found: list[Pair] = []
-    number = 0
-    while len(found) < CONVERSATIONS:
-        number += 1
-        pair = Pair(
-            one=_person(f"alice {number}", f"{RAIL}:+39{number:09d}"),
-            other=_person(f"bob {number}", *(f"{rail}:bob{number}" for rail in OTHER_RAILS)),
-        )
-        if not one_partition or pair.partition == PARTITIONS - 1:
-            found.append(pair)
-    return found
 
 
 class Bench:
@@ -118,6 +69,7 @@ class Bench:
             batch=_SETTINGS.batch,
             record_bytes=_SETTINGS.record_bytes,
         )
+        self._known = known_of(talk)
         self._partitions = sorted({pair.partition for pair in talk})
 
     async def load(self, events: int) -> None:
@@ -134,12 +86,20 @@ class Bench:
 
     async def route(self) -> Figures:
         """The router: lanes and intake as the daemon wires them."""
+        return await self._run_lanes(lambda _: None)
+
+    async def relay(self) -> Figures:
+        """The bare relay: the same lanes and intake, with nothing decided."""
+        most = {"partitions": PARTITIONS, "record_bytes": _SETTINGS.record_bytes}
+        return await self._run_lanes(lambda partition: RelayDecider(self._known, partition=partition, **most))
+
+    async def _run_lanes(self, decider: Callable[[int], Decider | None]) -> Figures:
         await self._empty()
         shared = self._shared
-        lanes = {partition: await Lane.take_over(shared, partition) for partition in self._partitions}
+        lanes = {one: await Lane.take_over(shared, one, decider=decider(one)) for one in self._partitions}
         intake = Intake(self._router, source=RAIL, lanes=lanes, partitions=PARTITIONS, batch=shared.batch)
 
-        async def routed() -> None:
+        async def run() -> None:
             tasks = [asyncio.create_task(one) for one in (intake.run(), *(lane.run() for lane in lanes.values()))]
             while sum(lane.events for lane in lanes.values()) < self._events:  # noqa: ASYNC110 - lanes announce nothing
                 await asyncio.sleep(0.002)
@@ -147,15 +107,16 @@ class Bench:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-        return await self._measured(routed)
+        return await self._measured(run)
 
-    async def relay(self) -> Figures:
-        """The bare relay: the same records without deciding anything."""
+    async def copy(self) -> Figures:
+        """The bare copy: less than the router's loop."""
         await self._empty()
         reader = await Reader.open(self._router, stream=ingress_stream(RAIL), after=0, filters=self._filters())
-        lanes = [_RelayLane(self._router, partition, self._talk[0]) for partition in self._partitions]
+        most = {"batch": _SETTINGS.batch, "record_bytes": _SETTINGS.record_bytes}
+        lanes = [BareCopy(self._router, partition, self._known, **most) for partition in self._partitions]
 
-        async def relayed() -> None:
+        async def copied() -> None:
             by_subject = {ingress(RAIL, lane.partition): lane for lane in lanes}
             tasks = [asyncio.create_task(lane.run()) for lane in lanes]
             left = self._events
@@ -172,9 +133,21 @@ class Bench:
                 lane.finish()
             await asyncio.gather(*tasks)
 
-        figures = await self._measured(relayed)
+        figures = await self._measured(copied)
         await reader.close()
         return figures
+
+    async def logged(self) -> dict[str, str]:
+        """Log subject -> the digest of all its entries' bytes, in order: what the last one to run has written."""
+        found: dict[str, Any] = {}
+        first = 1
+        while records := await read_range(self._admin, LOG, first=first, subject_filter="log.*"):
+            for record in records:
+                hashed = found.setdefault(record.subject, blake2b())
+                for entry in decode_record(record.data).entries:
+                    hashed.update(encode(entry))
+            first = records[-1].sequence + 1
+        return {subject: hashed.hexdigest() for subject, hashed in found.items()}
 
     def _filters(self) -> list[str]:
         if len(self._partitions) == PARTITIONS:
@@ -193,66 +166,6 @@ class Bench:
             events_per_s=self._events / took_s,
             cpu_us_per_event=(time.process_time() - cpu_s) / self._events * 1e6,
             server_cpu_us_per_event=(_cpu_s(self._server) - server_s) / self._events * 1e6,
-        )
-
-
-class _RelayLane:
-    """One partition of the relay: the same entries, with everything in them known beforehand."""
-
-    def __init__(self, conn: Connection, partition: int, pair: Pair) -> None:
-        self.partition = partition
-        self.queue: list[StoredMessage] = []
-        self.work, self._room = asyncio.Event(), asyncio.Event()
-        self._finished = False
-        self._committer = Committer(conn, subject=log(partition), expected=0)
-        self._actor = pair.one.id
-        self._packed = pack(plan(RAIL, "post", pair.one, (pair.one, pair.other), {}))
-
-    async def room(self) -> None:
-        if len(self.queue) >= 4 * _SETTINGS.batch:
-            self._room.clear()
-            await self._room.wait()
-
-    def finish(self) -> None:
-        self._finished = True
-        self.work.set()
-
-    async def run(self) -> None:
-        while not self._finished or self.queue:
-            await self.work.wait()
-            self.work.clear()
-            while self.queue:
-                count, size_bytes = 0, 0
-                for message in self.queue:
-                    count += 1
-                    size_bytes += _ENTRY_BYTES + len(message.data) + self._packed.size_bytes
-                    if size_bytes >= _SETTINGS.record_bytes:
-                        break
-                part, self.queue = self.queue[:count], self.queue[count:]
-                await self._committer.commit(self._record(part))
-                self._room.set()
-            if self._finished:
-                self.work.set()
-
-    def _record(self, messages: list[StoredMessage]) -> bytes:
-        entries = tuple(self._entry(message) for message in messages)
-        last = messages[-1]
-        cursor = {RAIL: (last.sequence, EventId(last.event_id or ""))}
-        return encode(Record(version=VERSION, partition=self.partition, epoch=0, cursor=cursor, entries=entries))
-
-    def _entry(self, message: StoredMessage) -> Entry:
-        event = decode_event(message.data)
-        return Entry(
-            source=RAIL,
-            event=msgspec.Raw(message.data),
-            event_id=event.id,
-            kind="message",
-            outcome="routed",
-            conversation=event.conversation,
-            position=message.sequence,
-            actor=self._actor,
-            seats=self._packed.seats,
-            legs=self._packed.legs,
         )
 
 
@@ -282,30 +195,42 @@ async def loaded(folder: Path, *, events: int, one_partition: bool) -> AsyncIter
         await server.stop()
 
 
-async def compare(folder: Path, *, events: int, turns: int, one_partition: bool) -> tuple[Figures, Figures]:
-    """Relay and router by turns, after one turn each to warm up; the medians of each."""
+async def compare(folder: Path, *, events: int, turns: int, one_partition: bool) -> dict[str, Figures]:
+    """Copy, relay and router by turns, after one turn each to warm up; the medians of each.
+
+    Raises `NotTheSame` when the three have not written the very same entries.
+    """
     async with loaded(folder, events=events, one_partition=one_partition) as bench:
-        relayed, routed = [], []
-        for turn in range(turns + 1):
-            relay, route = await bench.relay(), await bench.route()
-            if turn:
-                relayed.append(relay)
-                routed.append(route)
-        return _medians(relayed), _medians(routed)
+        runs = {"copy": bench.copy, "relay": bench.relay, "router": bench.route}
+        written: list[dict[str, str]] = []
+        for run in runs.values():
+            await run()
+            written.append(await bench.logged())
+        if written[0] != written[1] or written[1] != written[2]:
+            raise NotTheSame("What copy, relay and router wrote differs: their figures cannot be compared.")
+        measured: dict[str, list[Figures]] = {name: [] for name in runs}
+        for _ in range(turns):
+            for name, run in runs.items():
+                measured[name].append(await run())
+        return {name: _medians(figures) for name, figures in measured.items()}
 
 
 def _medians(figures: list[Figures]) -> Figures:
     return Figures(**{name: median(getattr(one, name) for one in figures) for name in Figures.__struct_fields__})
 
 
-def summary(relay: Figures, router: Figures) -> dict[str, Any]:
+def summary(figures: Mapping[str, Figures]) -> dict[str, Any]:
     """The figures as `bench/results/latest.json` has them."""
+    copy, relay, router = figures["copy"], figures["relay"], figures["router"]
     return {
         "events_per_s": round(router.events_per_s),
         "of_relay": round(router.events_per_s / relay.events_per_s, 3),
+        "of_relay_by_cpu": round(relay.cpu_us_per_event / router.cpu_us_per_event, 3),
         "cpu_us_per_event": round(router.cpu_us_per_event, 1),
         "server_cpu_us_per_event": round(router.server_cpu_us_per_event, 1),
         "relay_events_per_s": round(relay.events_per_s),
         "relay_cpu_us_per_event": round(relay.cpu_us_per_event, 1),
         "relay_server_cpu_us_per_event": round(relay.server_cpu_us_per_event, 1),
+        "copy_events_per_s": round(copy.events_per_s),
+        "copy_cpu_us_per_event": round(copy.cpu_us_per_event, 1),
     }

@@ -42,7 +42,7 @@ from schemas.log import Conversation, Entry
 from schemas.people import Person
 
 MOST_ENTRIES = 4096
-_ENTRY_BYTES = 200
+ENTRY_BYTES = 200
 """About what an entry takes beside its event, seats and legs."""
 
 _DEEPEST = 32
@@ -241,7 +241,7 @@ class Decider:
                 event_id = waiting.published_as() if isinstance(event, NotUnderstood) else event.id
                 draft.parked.append(Parked(waiting=waiting, event_id=event_id, why=str(decision)))
                 entries.append(parked(event_id, source=source))
-                size_bytes += _ENTRY_BYTES
+                size_bytes += ENTRY_BYTES
                 continue
             if decision.state is not None:
                 changed[decision.conversation] = decision.state
@@ -252,7 +252,7 @@ class Decider:
                 if amended is not None:
                     amended.amend(decision.people)
             entries.append(entry(decision, event, source=source, raw=message.data))
-            size_bytes += _ENTRY_BYTES + len(message.data) + decision.packed.size_bytes
+            size_bytes += ENTRY_BYTES + len(message.data) + decision.packed.size_bytes
             if size_bytes >= self._record_bytes:
                 break
         return draft

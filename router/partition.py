@@ -89,7 +89,9 @@ _NOTHING = Draft.empty()
 class Lane:
     """One partition while it is ours."""
 
-    def __init__(self, shared: Shared, partition: int, *, last: StoredMessage | None, states: States) -> None:
+    def __init__(
+        self, shared: Shared, partition: int, *, last: StoredMessage | None, states: States, decider: Decider
+    ) -> None:
         record = decode_record(last.data) if last is not None else None
         self.partition, self.states = partition, states
         self._originals = Originals(shared.conn, partition=partition)
@@ -99,7 +101,7 @@ class Lane:
         self._committer = Committer(
             shared.conn, subject=log(partition), expected=last.sequence if last is not None else 0
         )
-        self._decider = Decider(partition=partition, partitions=shared.partitions, record_bytes=shared.record_bytes)
+        self._decider = decider
         self._queue: deque[Waiting] = deque()
         self._queued: dict[str, StoredMessage] = {}
         self._taken: dict[str, Cursor] = dict(self.cursor)
@@ -115,11 +117,17 @@ class Lane:
         self.events = 0
 
     @classmethod
-    async def take_over(cls, shared: Shared, partition: int) -> "Lane":
-        """Read where the partition stands. Raises what the bus raises, and `LogBehind`."""
+    async def take_over(cls, shared: Shared, partition: int, *, decider: Decider | None = None) -> "Lane":
+        """Read where the partition stands. Raises what the bus raises, and `LogBehind`.
+
+        `decider`: the bench's relay runs a lane that decides nothing.
+        """
         last = await last_of(shared.conn, LOG, log(partition))
         states = States(shared.conn, partition=partition, most=shared.most_states)
-        lane = cls(shared, partition, last=last, states=states)
+        decider = decider or Decider(
+            partition=partition, partitions=shared.partitions, record_bytes=shared.record_bytes
+        )
+        lane = cls(shared, partition, last=last, states=states, decider=decider)
         await lane._fold_log(last.sequence if last is not None else 0)
         if partition == PEOPLE_PARTITION and last is not None:
             await shared.directory.catch_up(last.sequence)
