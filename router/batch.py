@@ -12,11 +12,12 @@ import structlog
 from bus.stored import StoredMessage
 from router.anchors import Cursor
 from router.core.about import Original
-from router.core.decision import Decision, entry, parked, refuse
+from router.core.conversation import said
+from router.core.decision import Decision, entry, message_entry, parked, refuse
 from router.core.fanout import Plans
 from router.core.people import Amended
 from router.core.policy import Lookup, belongs
-from router.core.route import route
+from router.core.route import remembered, route
 from router.deadlines import Deadline
 from router.originals import Originals
 from router.people import NotFetched
@@ -224,35 +225,28 @@ class Decider:
         Events of the people partition see what the earlier ones of their batch have changed.
         """
         draft = Draft.empty()
-        amended = Amended(people) if self._partition == PEOPLE_PARTITION else None
-        lookup: Lookup = amended or people
+        lookup: Lookup = Amended(people) if self._partition == PEOPLE_PARTITION else people
         entries, changed, last, size_bytes = draft.entries, draft.states, draft.last, 0
+        stamp = lookup.stamp
         for waiting in batch:
             source, message = waiting
             last[source] = message
-            event, state, original = understand(message), None, None
+            event, state, known = understand(message), None, None
             if event.__class__ in _OF_CONVERSATIONS:
                 name = event.conversation  # type: ignore[union-attr] # mypy does not see that these classes have one
                 state = changed.get(name) or flying.get(name) or states.get(name)
-                if isinstance(event, Target):
-                    original = originals.get(event.rank)
-            decision = self._decide(event, source, state, original, people=lookup, plans=plans)
-            if isinstance(event, NotUnderstood) or isinstance(decision, str):
-                event_id = waiting.published_as() if isinstance(event, NotUnderstood) else event.id
-                draft.parked.append(Parked(waiting=waiting, event_id=event_id, why=str(decision)))
-                entries.append(parked(event_id, source=source))
-                size_bytes += ENTRY_BYTES
-                continue
-            if decision.state is not None:
-                changed[decision.conversation] = decision.state
-                if decision.until_ms:
-                    draft.deadlines.append(Deadline(conversation=decision.conversation, until_ms=decision.until_ms))
-            elif decision.people:
-                draft.people.extend(decision.people)
-                if amended is not None:
-                    amended.amend(decision.people)
-            entries.append(entry(decision, event, source=source, raw=message.data))
-            size_bytes += ENTRY_BYTES + len(message.data) + decision.packed.size_bytes
+            if event.__class__ is Message and state is not None:
+                known = remembered(event, source, stamp, plans)
+            if known is not None and state is not None:
+                state = said(state)
+                changed[state.id] = state  # not by `name`: nothing to compare when it is looked up by this id
+                entries.append(message_entry(event, known, state.last, source=source, raw=message.data))  # type: ignore[arg-type]
+                size_bytes += ENTRY_BYTES + len(message.data) + known.packed.size_bytes
+            else:
+                original = originals.get(event.rank) if isinstance(event, Target) else None
+                decision = self._decide(event, source, state, original, people=lookup, plans=plans)
+                size_bytes += _take_down(draft, waiting, event, decision, lookup)
+                stamp = lookup.stamp
             if size_bytes >= self._record_bytes:
                 break
         return draft
@@ -280,3 +274,25 @@ class Decider:
             # One event that we stumble over must not stop the partition: its bytes are kept, and this line is an alarm.
             _log.exception("event.stumbled_over", partition=self._partition, source=source, event_id=event.id)
             return f"{type(error).__name__}: {error}"
+
+
+def _take_down(
+    draft: Draft, waiting: Waiting, event: AnyEvent | NotUnderstood, decision: Decision | str, people: Lookup
+) -> int:
+    """Write a decision into the draft, or why there is none; about how many bytes that takes."""
+    source, message = waiting
+    if isinstance(event, NotUnderstood) or isinstance(decision, str):
+        event_id = waiting.published_as() if isinstance(event, NotUnderstood) else event.id
+        draft.parked.append(Parked(waiting=waiting, event_id=event_id, why=str(decision)))
+        draft.entries.append(parked(event_id, source=source))
+        return ENTRY_BYTES
+    if decision.state is not None:
+        draft.states[decision.conversation] = decision.state
+        if decision.until_ms:
+            draft.deadlines.append(Deadline(conversation=decision.conversation, until_ms=decision.until_ms))
+    elif decision.people:
+        draft.people.extend(decision.people)
+        if isinstance(people, Amended):
+            people.amend(decision.people)
+    draft.entries.append(entry(decision, event, source=source, raw=message.data))
+    return ENTRY_BYTES + len(message.data) + decision.packed.size_bytes

@@ -35,8 +35,6 @@ class States:
         self._bucket, self._partition, self._most = Bucket(conn, STATE), partition, most
         self._clean: dict[ConversationId, Conversation | None] = {}
         self._changed: dict[ConversationId, Conversation] = {}
-        self._at: dict[ConversationId, int] = {}
-        """The log sequence of each changed state; written into it when it is written."""
         self._revisions: dict[ConversationId, int] = {}
         self._flushing = asyncio.Lock()
         self._written = 0
@@ -77,9 +75,9 @@ class States:
     def fold(self, states: Mapping[ConversationId, Conversation], *, sequence: int) -> None:
         """Take the states that the record at this log sequence made."""
         self._changed.update(states)
-        self._at.update(dict.fromkeys(states, sequence))
-        for conversation in states.keys() & self._clean.keys():
-            del self._clean[conversation]
+        if self._clean:
+            for conversation in states.keys() & self._clean.keys():
+                del self._clean[conversation]
         self.folded = sequence
 
     async def checkpoint(self) -> int:
@@ -94,13 +92,16 @@ class States:
                 return
             folded, todo = self.folded, list(self._changed.values())
             for start in range(0, len(todo), _SIDE_BY_SIDE):
-                await asyncio.gather(*map(self._write, todo[start : start + _SIDE_BY_SIDE]))
+                part = todo[start : start + _SIDE_BY_SIDE]
+                await asyncio.gather(*(self._write(state, folded) for state in part))
             await self._set_checkpoint(folded)
             self._written = folded
 
-    async def _write(self, state: Conversation) -> None:
-        """Write one snapshot, unless another owner has written one as new. Its revision is the guard."""
-        sequence = self._at[state.id]
+    async def _write(self, state: Conversation, sequence: int) -> None:
+        """Write one snapshot as of a log sequence, unless another owner has written one as new.
+
+        Its revision is the guard.
+        """
         key, value = self._key(state.id), encode(msgspec.structs.replace(state, sequence=sequence))
         while True:
             revision = self._revisions.get(state.id)
@@ -115,7 +116,7 @@ class States:
                 if stored is not None and stored.sequence >= sequence:
                     break
         if self._changed.get(state.id) is state:
-            del self._changed[state.id], self._at[state.id]
+            del self._changed[state.id]
             self._clean[state.id] = state
 
     async def _set_checkpoint(self, sequence: int) -> None:

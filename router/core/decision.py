@@ -5,7 +5,7 @@ Made by `route` and by `about` (events about earlier messages); written by the b
 
 import msgspec
 
-from router.core.fanout import NOWHERE, Packed, only
+from router.core.fanout import NOWHERE, Known, Packed, only
 from schemas.errors import Refusal
 from schemas.events import (
     AccountSeen,
@@ -93,6 +93,23 @@ def entry(decision: Decision, event: AnyEvent, *, source: str, raw: bytes) -> En
         unreached=decision.packed.unreached,
         why=decision.why,
         people=decision.people,
+    )
+
+
+def message_entry(event: Message, known: Known, position: int, *, source: str, raw: bytes) -> Entry:
+    """A routed message as the log keeps it: what `entry` makes of its decision."""
+    return Entry(
+        source=source,
+        event=msgspec.Raw(raw),
+        event_id=event.id,
+        kind="message",
+        outcome="routed",
+        conversation=event.conversation,
+        position=position,
+        actor=known.actor,
+        seats=known.packed.seats,
+        legs=known.packed.legs,
+        unreached=known.packed.unreached,
     )
 
 

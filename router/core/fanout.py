@@ -10,8 +10,9 @@ import msgspec
 
 from schemas.capabilities import Capabilities, Level
 from schemas.codec import encode
+from schemas.events import Party
 from schemas.handles import rail_of
-from schemas.ids import RailName
+from schemas.ids import PersonId, RailName
 from schemas.log import Act, Leg, Seat
 from schemas.people import Account, Person
 
@@ -167,10 +168,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stamp: object
     """The people's stamp when that was last seen to be so."""
     packed: Packed
+    actor: PersonId = PersonId("")
+    """The first of the persons, at hand for those who only write down that it holds."""
+    source: str = ""
+    to: tuple[Party, ...] = ()
+    """Of messages: where they came from and whom they were to, which has to be the same again."""
 
 
-Key = tuple[str, str, str, str | tuple[str, ...]]
-"""Origin, conversation, actor, and whom a message is to, or the act if it is none."""
+Key = tuple[str, str] | tuple[str, str, str, str]
+"""Conversation and actor of a direct message: the key that nearly all events need has as little to compare as can be.
+Of everything else: origin, conversation, actor and act.
+"""
 
 
 class Plans:

@@ -4,6 +4,7 @@
 (to commit) and by `explain` (to show).
 """
 
+from operator import is_
 from typing import assert_never
 
 import msgspec
@@ -84,16 +85,26 @@ def route(
             assert_never(event)
 
 
+def remembered(event: Message, source: str, people_stamp: object, plans: Plans) -> Known | None:
+    """What was decided of an earlier message between the same two, if it still holds; None: ask `route`.
+
+    The short way, which nearly all messages go: `route` would only wrap this.
+    """
+    known = plans.get((event.conversation, event.actor))
+    if known is not None and known.stamp is people_stamp and known.to == event.to and known.source == source:
+        return known
+    return None
+
+
 def _message(event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
-    key = (source, event.conversation, event.actor, event.to)
-    known = plans.get(key)
-    if known is None or known.stamp is not people.stamp:
+    known = remembered(event, source, people.stamp, plans)
+    if known is None:
         if is_group(event.conversation):
             return _group_message(event, source, conversation, people, plans)
         planned = _planned(event, source, conversation, people, plans)
         if isinstance(planned, Refusal):
             return refuse(event, source, planned)
-        plans.remember(key, planned)
+        plans.remember((event.conversation, event.actor), planned)
         known = planned
     actor, recipient = known.persons
     state = said(conversation or begin(event.conversation, (actor.id, recipient.id)))
@@ -147,14 +158,13 @@ def _planned(
     recipient = party(event.to[0], source, people) if len(event.to) == 1 else None
     if actor is None or recipient is None:
         return Refusal.UNKNOWN_RECIPIENT
-    before = plans.get((source, event.conversation, event.actor, event.to))
-    if before is not None and before.persons[0] is actor and before.persons[1] is recipient:
-        return msgspec.structs.replace(before, stamp=people.stamp)
-    persons = (actor, recipient)
+    before, persons = plans.get((event.conversation, event.actor)), (actor, recipient)
+    if before is not None and before.source == source and all(map(is_, before.persons, persons)):
+        return msgspec.structs.replace(before, stamp=people.stamp, to=event.to)
     if refusal := _objection(event, source, conversation, persons, people):
         return refusal
     packed = pack(plan(source, "post", actor, persons, plans.capabilities))
-    return Known(persons=persons, stamp=people.stamp, packed=packed)
+    return Known(persons=persons, stamp=people.stamp, packed=packed, actor=actor.id, source=source, to=event.to)
 
 
 def _objection(
