@@ -77,7 +77,8 @@ class Town:
         self.log[order_of(len(self.log) + 1, 0)] = msgspec.msgpack.decode(written, type=Original)
         if decision.state is not None:
             self.conversations[event.conversation] = decision.state
-        self.people.amend(decision.people)
+        if decision.people:  # whoever is amended, be it nobody, invalidates what is remembered
+            self.people.amend(decision.people)
         return decision
 
     def person(self, person: PersonId) -> Person:
