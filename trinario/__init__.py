@@ -9,6 +9,8 @@
     client       the Client API of a rail
     accounts     account register, block, unblock
     messaging    send, inbox, read, watch
+    changing     edit, unsend, react, vote, download
+    shown        a message as a line for people
     nodes        rail node create
     bus_access   a command's connection to the bus
     directory    who is who on the bus, and asking the router for changes

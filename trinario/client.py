@@ -5,9 +5,12 @@ Knows no bus and no other rail. Used by the messaging commands and the demo.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import mimetypes
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, BinaryIO, NoReturn, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 import aiohttp
@@ -24,6 +27,10 @@ ANSWER_WITHIN_S = 20.0
 
 _RETRIES = 3
 _PAGE_LENGTH = 500
+_CHUNK_BYTES = 256 * 1024
+_FILE_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_WITHIN_S, sock_read=60)
+"""A file may take its time, as long as something moves."""
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 
 ERRORS: Mapping[str, type[TrinarioError]] = {
@@ -36,6 +43,10 @@ ERRORS: Mapping[str, type[TrinarioError]] = {
     "recipient_unavailable": Refused,
     "too_long": Refused,
     "too_large": Refused,
+    "too_old": Refused,
+    "too_many_edits": Refused,
+    "not_author": Refused,
+    "unsent": Refused,
     "not_reachable_now": NotReachable,
     "busy": NotReachable,
 }
@@ -48,6 +59,10 @@ class Unauthorised(NotFound):
 
 class AddressTaken(Refused):
     """Somebody has this address already."""
+
+
+class Unsupported(Refused):
+    """The rail does not carry this kind of content."""
 
 
 class RailClient:
@@ -79,11 +94,94 @@ class RailClient:
         return await self._ask("GET", "account")
 
     async def send(
-        self, *, to: str, text: str, reply_to: str | None = None, client_key: str | None = None
+        self,
+        *,
+        to: str,
+        text: str = "",
+        content: Mapping[str, Any] | None = None,
+        reply_to: str | None = None,
+        client_key: str | None = None,
     ) -> dict[str, Any]:
-        """``{"native_id", "thread", "sent_at_ms"}``. A broken connection is tried again under the same key."""
-        body = {"to": to, "text": text, "client_key": client_key or uuid4().hex}
+        """``{"native_id", "thread", "sent_at_ms"}``. A broken connection is tried again under the same key.
+
+        `content` (docs/rail-api.md) instead of `text`. Raises `Unsupported` for what the rail does not carry.
+        """
+        said = {"text": text} if content is None else {"content": content}
+        body = {"to": to, **said, "client_key": client_key or uuid4().hex}
         return await self._ask("POST", "messages", body | ({"reply_to": reply_to} if reply_to else {}))
+
+    async def send_file(self, *, to: str, path: Path, caption: str = "", reply_to: str | None = None) -> dict[str, Any]:
+        """Upload a file and send it. Where the rail has no captions, the words follow as a message of their own."""
+        media = await self.upload(path)
+        content: dict[str, Any] = {"type": media["kind"], "media_id": media["media_id"], "name": path.name}
+        try:
+            captioned = content | ({"caption": caption} if caption else {})
+            return await self.send(to=to, content=captioned, reply_to=reply_to)
+        except Unsupported:
+            if not caption:
+                raise
+        sent = await self.send(to=to, content=content, reply_to=reply_to)
+        await self.send(to=to, text=caption)
+        return sent
+
+    async def edit(self, native_id: str, text: str) -> dict[str, Any]:
+        """Say a message of one's own otherwise; the message as it is now."""
+        return await self._ask("PATCH", _message(native_id), {"text": text})
+
+    async def unsend(self, native_id: str) -> dict[str, Any]:
+        """Take a message of one's own back."""
+        return await self._ask("DELETE", _message(native_id))
+
+    async def react(self, native_id: str, emoji: str) -> dict[str, Any]:
+        """One's one reaction to a message; ``""`` takes it back."""
+        return await self._ask("PUT", f"{_message(native_id)}/reaction", {"emoji": emoji})
+
+    async def vote(self, native_id: str, options: Sequence[int]) -> dict[str, Any]:
+        """One's choice in a poll, by places from 0; none takes it back."""
+        return await self._ask("PUT", f"{_message(native_id)}/vote", {"options": list(options)})
+
+    async def typing(self, *, to: str, on: bool) -> None:
+        """Show the other side that something is being written, or no longer."""
+        await self._ask("POST", "typing", {"to": to, "on": on})
+
+    async def upload(self, path: Path) -> dict[str, Any]:
+        """``{"media_id", "kind", "mime", "size_bytes", "sha256", "name"}``. Streamed. Raises `NotFound`."""
+        claimed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise NotFound(f"There is no file {path}. Name one that can be read.") from error
+        try:
+            with file:
+                return await self._once(
+                    "POST", "media", None, {"name": path.name}, file=file, headers={"Content-Type": claimed}
+                )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NotReachable(self._unreachable()) from error
+
+    async def download(self, media_id: str) -> AsyncIterator[bytes]:
+        """A file's bytes, piece by piece."""
+        url = f"{self._url}/client/v1/media/{quote(media_id, safe='')}"
+        try:
+            async with self._session().get(url, timeout=_FILE_TIMEOUT) as answer:
+                if answer.status >= 400:
+                    self._refuse(answer.status, await answer.text())
+                async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NotReachable(self._unreachable()) from error
+
+    async def message(self, native_id: str) -> dict[str, Any]:
+        """One message of this account's. Raises `NotFound`."""
+        found = next((one for one in await self.messages() if one["native_id"] == native_id), None)
+        if found is None:
+            raise NotFound(f"There is no message {native_id} here. `trinario inbox --json` shows the native ids.")
+        return found
+
+    async def latest(self, *, peer: str, limit: int, before: str | None = None) -> dict[str, Any]:
+        """``{"messages", "previous"}``: a page of a thread, its latest or those before an earlier `previous`."""
+        query = {"with": peer, "limit": str(limit)} | ({"before": before} if before else {})
+        return await self._ask("GET", "messages", query=query)
 
     async def messages(self, *, peer: str | None = None, unread: bool = False) -> list[dict[str, Any]]:
         """All messages (or those with a peer, or those not read), oldest first. Fetched, they count as delivered."""
@@ -144,10 +242,18 @@ class RailClient:
         raise NotReachable(self._unreachable())
 
     async def _once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None,
+        *,
+        file: BinaryIO | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         url = f"{self._url}/client/v1/{path}"
-        async with self._session().request(method, url, json=body, params=query) as answer:
+        more: dict[str, Any] = {"json": body} if file is None else {"data": file, "timeout": _FILE_TIMEOUT}
+        async with self._session().request(method, url, params=query, headers=headers, **more) as answer:
             text = await answer.text()
             if answer.status >= 400:
                 self._refuse(answer.status, text)
@@ -164,6 +270,8 @@ class RailClient:
             raise Unauthorised(f"{words} {self._unauthorised()}")
         if code == "address_taken":
             raise AddressTaken(words)
+        if code == "unsupported":
+            raise Unsupported(words)
         raise ERRORS.get(code, Failed)(words)
 
     def _session(self) -> aiohttp.ClientSession:
@@ -176,6 +284,10 @@ class RailClient:
 
     def _unauthorised(self) -> str:
         return f"Rail {self._rail} does not know this session. Register the account anew: trinario account register."
+
+
+def _message(native_id: str) -> str:
+    return f"messages/{quote(native_id, safe='')}"
 
 
 async def reconnecting(client: RailClient, *, say: Callable[[str], None]) -> AsyncIterator[dict[str, Any]]:

@@ -146,8 +146,10 @@ def _messages(app: App) -> None:
         "messaging:send",
         "Write to anybody, from any rail, by any of their handles.",
         "trinario send --as whatsapp:+393331112222 --to instagram:@bob 'Ciao Bob!'",
+        "trinario send --as whatsapp:+393331112222 --to instagram:@bob --file beach.jpg 'Look!'",
         group=_MESSAGES,
     )
+    _changes(app)
     _command(
         app,
         "inbox",
@@ -172,6 +174,21 @@ def _messages(app: App) -> None:
         "trinario watch --as instagram:@bob",
         group=_MESSAGES,
     )
+
+
+_ID = "wamid.HBgMMzkzMzMxMTEyMjIy"
+
+
+def _changes(app: App) -> None:
+    for name, words, rest in (
+        ("edit", "Say a message of yours otherwise, everywhere.", "'On Sunday, not on Monday.'"),
+        ("unsend", "Take a message of yours back, everywhere.", ""),
+        ("react", "React to a message.", "❤️"),
+        ("vote", "Vote in a poll.", "2"),
+        ("download", "Save the file of a message.", "--to beach.jpg"),
+    ):
+        example = f"trinario {name} --as whatsapp:+393331112222 {_ID} {rest}".rstrip()
+        _command(app, name, f"changing:{name}", words, example, group=_MESSAGES)
 
 
 def _people(app: App) -> None:

@@ -1,14 +1,17 @@
 """Writing and reading on a rail: send, inbox, read, watch. Speaks to the rails' Client API only, as any app would."""
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from schemas.handles import parse
 from trinario.client import acting, reconnecting
+from trinario.failures import Misused
 from trinario.options import COMMON, As, Common, Flag, With
 from trinario.output import clock, picked, printable, table
+from trinario.shown import happened, said
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,11 +35,12 @@ MESSAGE_KEYS = (
 
 
 async def send(
-    text: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    text: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     /,
     *,
     as_: As,
     to: str,
+    file: Path | None = None,
     reply_to: str | None = None,
     common: Common = COMMON,
 ) -> None:
@@ -45,17 +49,24 @@ async def send(
     Parameters
     ----------
     text
-        What to say.
+        What to say; with --file, what to say about it.
     as_
         The account that writes.
     to
         A handle of the recipient, on any rail.
+    file
+        A photo, a video, a voice note or any other file to send.
     reply_to
         Native id, on this rail, of the message that is answered.
     """
+    if text is None and file is None:
+        raise Misused("There is nothing to send. Give a text, or --file PATH, or both.")
     recipient = parse(to)
     async with acting(common.place(), parse(as_)) as client:
-        sent = await client.send(to=recipient, text=text, reply_to=reply_to)
+        if file is None:
+            sent = await client.send(to=recipient, text=text or "", reply_to=reply_to)
+        else:
+            sent = await client.send_file(to=recipient, path=file, caption=text or "", reply_to=reply_to)
     common.output().document(
         picked(sent, "native_id", "thread"), lambda: f"Sent to {recipient} from {parse(as_)} ({sent['native_id']})."
     )
@@ -86,8 +97,15 @@ async def inbox(
 
 
 def _inbox_table(messages: list[dict[str, Any]]) -> "RenderableType | str":
-    rows = ((clock(one["sent_at_ms"]), one["from"], one["to"], one["text"], _state(one)) for one in messages)
-    return table(("sent", "from", "to", "text", "status"), rows, empty="Nothing here.")
+    rows = (
+        (clock(one["sent_at_ms"]), one["from"], one["to"], _with_reply(one), _state(one), one["native_id"])
+        for one in messages
+    )
+    return table(("sent", "from", "to", "text", "status", "native id"), rows, empty="Nothing here.")
+
+
+def _with_reply(message: dict[str, Any]) -> str:
+    return f"{said(message)}\n(answers {message['reply_to']})" if message["reply_to"] else said(message)
 
 
 def _state(message: dict[str, Any]) -> str:
@@ -128,19 +146,4 @@ async def watch(*, as_: As, common: Common = COMMON) -> None:
         client = await stack.enter_async_context(acting(common.place(), parse(as_)))
         output.note(f"Watching {parse(as_)}; Ctrl-C ends it.")
         async for news in reconnecting(client, say=output.note):
-            output.document(news, lambda news=news: printable(_told(news)))  # type: ignore[misc]
-
-
-def _told(news: dict[str, Any]) -> str:
-    match news.get("type"):
-        case "message":
-            one = news["message"]
-            return f"{clock(one['sent_at_ms'])}  {one['from']} -> {one['to']}: {one['text']}"
-        case "receipt":
-            return f"{news['by']} has {'read' if news['status'] == 'read' else 'got'} up to {news['up_to']}"
-        case "read":
-            return f"read elsewhere up to {news['up_to']}"
-        case "failed":
-            return f"{news['native_id']} failed: {news['error']['message']}"
-        case other:
-            return f"{other}: {news.get('thread', '')}"
+            output.document(news, lambda news=news: printable(happened(news)))  # type: ignore[misc]
