@@ -93,6 +93,7 @@ RAIL = Rail(
         Why.UNSUPPORTED: GraphError(http=400, code=100, message="Unsupported request"),
         Why.TOO_MANY: GraphError(http=400, code=613, message="Calls to this API have exceeded the rate limit"),
         Why.SERVER_ERROR: GraphError(http=500, code=2, message="An unexpected error occurred"),
+        Why.NO_SUCH_EDGE: GraphError(http=400, code=2500, message="Unknown path components"),
         Why.TOO_OLD: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),

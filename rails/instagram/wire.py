@@ -29,7 +29,7 @@ class InstagramWire:
             event.sender,
             event.recipient,
             event.message.sent_at_ms,
-            {"message": page_content.told(event)},
+            page_content.received(event),
         )
 
     def echo(self, event: Posted) -> Entry:

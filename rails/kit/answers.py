@@ -37,6 +37,7 @@ HTTP_STATUS = {
     Why.MEDIA_UNKNOWN: 404,
     Why.TOO_MANY: 429,
     Why.SERVER_ERROR: 500,
+    Why.NO_SUCH_EDGE: 404,
 }
 SAME_WORD = {
     Why.SELF: Why.BAD_REQUEST,
@@ -46,6 +47,7 @@ SAME_WORD = {
     Why.MEDIA_UNKNOWN: Why.NOT_FOUND,
     Why.TOO_MANY: Why.BUSY,
     Why.SERVER_ERROR: Why.BUSY,
+    Why.NO_SUCH_EDGE: Why.NOT_FOUND,
 }
 
 

@@ -36,6 +36,9 @@ MAY_BE_STRINGS = (
     "contacts",
     "reaction",
     "block_users",
+    "interactive",
+    "template",
+    "quick_replies",
 )
 """Members that some clients send as a JSON string."""
 

@@ -14,7 +14,7 @@ from rails.kit.answers import body_of, guarded, json_answer, token_of
 from rails.kit.content import Details
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Kind, Message, Refused, Status, Why
-from rails.kit.sending import Sent, SentContacts
+from rails.kit.sending import Sent, SentChoice, SentContacts
 from rails.kit.store import Store, Tx
 from rails.kit.webhooks import ask_resolver
 
@@ -156,7 +156,7 @@ class ClientApi:
             recipient = self._addressee(tx, sender, asked.to, resolved, unknown=Why.UNKNOWN_RECIPIENT)
             text, details = self._said(tx, sender, asked)
             message = self._acts.post(
-                tx, sender=sender, recipient=recipient, text=text, reply_to=asked.reply_to, details=details
+                tx, sender=sender, recipient=recipient, text=text, reply_to=_replied(asked), details=details
             )
             if asked.client_key is not None:
                 messages.remember_key(
@@ -331,6 +331,11 @@ class ClientApi:
         raise Refused(
             Why.NOT_REACHABLE_NOW, f"{handle} is elsewhere and the way there is closed at the moment; try again later"
         )
+
+
+def _replied(asked: NewMessage) -> str | None:
+    """What it replies to: a choice to the message that offered it."""
+    return asked.content.of if isinstance(asked.content, SentChoice) else asked.reply_to
 
 
 def _number(text: str | None, name: str) -> int | None:

@@ -73,7 +73,40 @@ class LikeHeart(msgspec.Struct, frozen=True, kw_only=True, tag="like_heart"):
     """A heart, sent instead of words."""
 
 
-Content = Media | Album | Location | Contacts | Poll | LikeHeart
+class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to choose in an offer. `payload`: what the business is told; `url`: a link, which is no answer."""
+
+    id: str
+    title: str
+    description: str = ""
+    payload: str = ""
+    url: str = ""
+    form: Literal["button_reply", "list_reply", "button", "quick_reply", "postback"] = "postback"
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="offer"):
+    """A business's message with something to choose. `kind`: the platform's word for its form; `name`: a template's.
+
+    The message's text is the readable form of it (`rails.kit.offers`).
+    """
+
+    shape: Literal["interactive", "template"]
+    kind: str
+    name: str = ""
+    header: str = ""
+    body: str = ""
+    footer: str = ""
+    choices: tuple[Choice, ...] = ()
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True, tag="chosen"):
+    """A person's answer to the offer `of` (a native id). The message's text is the choice's title."""
+
+    of: str
+    choice: Choice
+
+
+Content = Media | Album | Location | Contacts | Poll | LikeHeart | Offer | Chosen
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,8 +172,21 @@ def shown(details: Details, text: str) -> dict[str, Any] | None:  # noqa: PLR091
             return {"type": "poll", "question": question, "options": list(options), "several": several}
         case LikeHeart():
             return {"type": "like_heart"}
+        case Offer():
+            return _shown_offer(content)
+        case Chosen(of=of, choice=choice):
+            return {"type": "choice", "of": of, "id": choice.id, "title": choice.title}
         case _:
             assert_never(content)
+
+
+def _shown_offer(offer: Offer) -> dict[str, Any]:
+    choices = [
+        {"id": choice.id, "title": choice.title, "description": choice.description, "url": choice.url}
+        for choice in offer.choices
+    ]
+    told = {"kind": offer.kind, "name": offer.name, "header": offer.header, "body": offer.body, "footer": offer.footer}
+    return {"type": offer.shape, **told, "choices": choices}
 
 
 def _shown_file(file: File) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class GraphApi:
             return edges.messages_edge(edge)
         handle = self._routes.get((call.method, edge_name))
         if handle is None:
-            raise Refused(Why.UNSUPPORTED, f"{call.method} /{edge_name[:100]} is not part of this service")
+            raise Refused(Why.NO_SUCH_EDGE, f"{call.method} /{edge_name[:100]} is not part of this service")
         return handle(edge)
 
     def _media(self, tx: Tx, call: Call, caller: Caller) -> Json:

@@ -195,6 +195,7 @@ class Why(StrEnum):
     MEDIA_UNKNOWN = "media_unknown"
     TOO_MANY = "too_many"
     SERVER_ERROR = "server_error"
+    NO_SUCH_EDGE = "no_such_edge"
 
 
 class Refused(Exception):

@@ -6,8 +6,9 @@ Shared like `rails.kit.pages`. Pure functions.
 from collections.abc import Mapping
 from typing import assert_never
 
+from rails.kit import page_offers
 from rails.kit.bodies import needed
-from rails.kit.content import Album, Contacts, File, LikeHeart, Location, Media, Poll
+from rails.kit.content import Album, Chosen, Contacts, File, LikeHeart, Location, Media, Offer, Poll
 from rails.kit.model import Changed, Posted, Reacted, Refused, Why
 from rails.kit.rail import Json
 from rails.kit.sending import Sent, SentAlbum, SentAudio, SentDocument, SentHeart, SentImage, SentMedia, SentVideo
@@ -22,10 +23,12 @@ _WORDS: Mapping[str, type[SentImage | SentVideo | SentAudio | SentDocument]] = {
 }
 
 
-def asked(message: Json) -> Sent | None:
+def asked(message: Json) -> Sent | Offer | None:
     """The content that a ``message`` asks for; None: text only. Raises `Refused`."""
     several = message.get("attachments")
     one = message.get("attachment")
+    if message.get("quick_replies") or page_offers.is_template(one):
+        return page_offers.asked(message)
     if several is None and one is None:
         return None
     attachments = [one] if several is None else several
@@ -53,6 +56,18 @@ def _file(attachment: Json) -> SentMedia:
     return kind(media_id=needed({"payload.attachment_id": ident}, "payload.attachment_id", longest=64))
 
 
+def received(event: Posted) -> Json:
+    """The ``message`` of a webhook, or the ``postback`` that a pressed button is to a business."""
+    message = event.message
+    content = None if message.details is None else message.details.content
+    if not isinstance(content, Chosen) or event.to_partner:
+        return {"message": told(event)}
+    payload = content.choice.payload
+    if content.choice.form == "quick_reply":
+        return {"message": {"mid": message.native_id, "text": message.text, "quick_reply": {"payload": payload}}}
+    return {"postback": {"mid": message.native_id, "title": message.text, "payload": payload}}
+
+
 def told(event: Posted) -> Json:
     """The ``message`` of a webhook."""
     message = event.message
@@ -69,6 +84,8 @@ def told(event: Posted) -> Json:
             told["attachments"] = [_attachment(file, event) for file in items]
         case LikeHeart():
             told["attachments"] = [{"type": "like_heart"}]
+        case Offer() | Chosen():
+            told["text"] = message.text
         case Location() | Contacts() | Poll():  # not carried on these platforms
             told["is_unsupported"] = True
         case _:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from rails.kit import page_content
 from rails.kit.bodies import needed, object_member, text_member
+from rails.kit.content import Offer
 from rails.kit.model import Refused, Why
 from rails.kit.rail import Act, GraphError, Json, MarkRead, PostText, React, Typing
 
@@ -39,14 +40,14 @@ def parse_act(body: Json, reactions: Mapping[str, str]) -> Act:
     content = page_content.asked(message)
     if content is None and not isinstance(message.get("text"), str):
         raise Refused(Why.UNSUPPORTED, "message: this service carries text and attachments")
-    if content is not None and message.get("text"):
+    if content is not None and not isinstance(content, Offer) and message.get("text"):
         raise Refused(Why.BAD_REQUEST, "message: text and attachments are sent in two calls")
     reply = body.get("reply_to") or message.get("reply_to") or {}
     if not isinstance(reply, dict):
         raise Refused(Why.BAD_REQUEST, 'reply_to: expected {"mid": a message id}')
     return PostText(
         to=ident,
-        text=message.get("text") or "",
+        text="" if content is not None else message["text"],
         content=content,
         reply_to=text_member(reply, "mid", required=False),
         opaque=text_member(message, "metadata", required=False, longest=METADATA_LENGTH),

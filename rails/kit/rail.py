@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from rails.kit.abilities import Abilities
-from rails.kit.content import File
+from rails.kit.content import File, Offer
 from rails.kit.model import Account, Changed, Failed, Posted, Reacted, Received, Why
 from rails.kit.sending import Sent
 
@@ -64,7 +64,7 @@ class PostText(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str = ""
     reply_to: str | None = None
     opaque: str | None = None
-    content: Sent | None = None
+    content: Sent | Offer | None = None
     preview: bool = False
 
 

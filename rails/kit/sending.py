@@ -11,7 +11,7 @@ import msgspec
 import regex
 
 from rails.kit import content as kept
-from rails.kit import media
+from rails.kit import media, offers
 from rails.kit.content import Content, File, MediaKind
 from rails.kit.model import Account, Kind, Refused, Why
 from rails.kit.store import Tx
@@ -110,6 +110,13 @@ class SentHeart(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     """A heart, instead of words."""
 
 
+class SentChoice(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="choice"):
+    """My answer to a business's offer. `of`: the native id of its message; `id`: of one of its choices."""
+
+    of: str
+    id: str
+
+
 Sent = (
     SentImage
     | SentVideo
@@ -122,6 +129,7 @@ Sent = (
     | SentContacts
     | SentPoll
     | SentHeart
+    | SentChoice
 )
 _MEDIA_KINDS: dict[type, MediaKind] = {
     SentImage: "image",
@@ -133,7 +141,9 @@ _MEDIA_KINDS: dict[type, MediaKind] = {
 }
 
 
-def compose(tx: Tx, rail: "Rail", *, sender: Account, sent: Sent, by_partner: bool) -> tuple[str, Content]:
+def compose(  # noqa: PLR0911 - a table of kinds
+    tx: Tx, rail: "Rail", *, sender: Account, sent: Sent | kept.Offer, by_partner: bool
+) -> tuple[str, Content]:
     """The caption and the content to be stored, or `Refused` with what the rail takes instead."""
     match sent:
         case SentImage() | SentVideo() | SentDocument() | SentAudio() | SentVoice() | SentSticker():
@@ -153,8 +163,21 @@ def compose(tx: Tx, rail: "Rail", *, sender: Account, sent: Sent, by_partner: bo
         case SentHeart():
             _must_carry(rail, "like_heart")
             return "", kept.LikeHeart()
+        case kept.Offer():
+            return offers.readable(sent), sent
+        case SentChoice():
+            chosen = _chosen(tx, sender, sent)
+            return chosen.choice.title, chosen
         case _:
             assert_never(sent)
+
+
+def _chosen(tx: Tx, sender: Account, sent: SentChoice) -> kept.Chosen:
+    row = tx.one("SELECT details FROM messages WHERE native_id = ? AND recipient_id = ?", sent.of, sender.id)
+    offer = kept.unpack(row[0]).content if row is not None and row[0] is not None else None
+    if not isinstance(offer, kept.Offer):
+        raise Refused(Why.NOT_FOUND, f"of: {sent.of[:100]!r} is no message to this account that offers a choice")
+    return offers.chosen(offer, of=sent.of, ident=sent.id)
 
 
 def _must_carry(rail: "Rail", kind: str) -> None:

@@ -5,11 +5,11 @@ https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from rails.kit.bodies import flag_member, list_member, needed, object_member, text_member
-from rails.kit.content import Album, Card, Contacts, Details, File, LikeHeart, Location, Media, Poll
+from rails.kit.content import Album, Card, Chosen, Contacts, Details, File, LikeHeart, Location, Media, Offer, Poll
 from rails.kit.model import Message, Refused, Why
 from rails.kit.rail import Json
 from rails.kit.sending import (
@@ -24,6 +24,7 @@ from rails.kit.sending import (
     SentVideo,
     SentVoice,
 )
+from rails.whatsapp import offers
 
 CARD_PARTS = ("addresses", "birthday", "emails", "name", "org", "phones", "urls")
 CARD_DEPTH = 6
@@ -48,7 +49,7 @@ def told(message: Message, urls: Mapping[str, str], *, to_partner: bool) -> Json
     return {**_typed(details, message.text, urls, to_partner=to_partner), **own}
 
 
-def _typed(details: Details, text: str, urls: Mapping[str, str], *, to_partner: bool) -> Json:
+def _typed(details: Details, text: str, urls: Mapping[str, str], *, to_partner: bool) -> Json:  # noqa: PLR0911 - a table of kinds
     content = details.content
     match content:
         case None:
@@ -64,6 +65,10 @@ def _typed(details: Details, text: str, urls: Mapping[str, str], *, to_partner: 
             return {"type": "contacts", "contacts": [_card(card) for card in cards]}
         case Poll():
             return {"type": "unsupported", "unsupported": {"type": "poll"}, "errors": [UNSUPPORTED]}
+        case Offer():  # the sender's platform has it as text: no business is offered choices
+            return {"type": "text", "text": {"body": text}}
+        case Chosen(choice=choice):
+            return {"type": "text", "text": {"body": text}} if to_partner else offers.answered(choice)
         case Album() | LikeHeart():  # not carried here
             return {"type": "unsupported", "unsupported": {"type": "unknown"}, "errors": [UNSUPPORTED]}
         case _:
@@ -114,7 +119,7 @@ def _card(card: Card) -> Json:
     return told
 
 
-def asked(kind: str, body: Json) -> Sent:
+def asked(kind: str, body: Json) -> Sent | Offer:
     """The content that a send body of that type asks for. Raises `Refused`."""
     reader = _READERS.get(kind)
     if reader is None:
@@ -224,7 +229,7 @@ def _each(card: Json, plural: str, singular: str) -> list[str]:
     return [str(entry[singular]) for entry in entries if entry.get(singular)]
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Json], Sent | Offer]] = {
     "image": _image,
     "video": _video,
     "audio": _audio,
@@ -232,4 +237,6 @@ _READERS = {
     "sticker": _sticker,
     "location": _location,
     "contacts": _contacts,
+    "interactive": offers.interactive,
+    "template": offers.template,
 }

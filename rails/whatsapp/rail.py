@@ -102,6 +102,7 @@ RAIL = Rail(
         Why.UNSUPPORTED: GraphError(http=400, code=131051, message="Unsupported message type"),
         Why.TOO_MANY: GraphError(http=400, code=130429, message="Rate limit hit"),
         Why.SERVER_ERROR: GraphError(http=500, code=131000, message="Something went wrong"),
+        Why.NO_SUCH_EDGE: GraphError(http=400, code=2500, message="Unknown path components"),
         Why.TOO_OLD: GraphError(http=400, code=131009, message="Parameter value is not valid"),
         Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
