@@ -180,7 +180,7 @@ def test_bodies_that_are_understood(rail: str, body: dict[str, Any], act: object
             {"recipient": {"id": "1"}, "message": {"text": "x"}, "sender_action": "typing_on"},
             Why.BAD_REQUEST,
         ),
-        ("instagram", {"recipient": {"id": "1"}, "message": {"attachment": {"type": "template"}}}, Why.UNSUPPORTED),
+        ("instagram", {"recipient": {"id": "1"}, "message": {"attachment": {"type": "template"}}}, Why.BAD_REQUEST),
         ("instagram", {"recipient": {"id": "1"}, "sender_action": "dance"}, Why.UNSUPPORTED),
     ],
 )
