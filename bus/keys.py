@@ -139,7 +139,7 @@ def _bridge(rail: str) -> tuple[list[str], list[str]]:
         f"$O.{subjects.MEDIA}.M.*",
         *_look(subjects.object_stream(subjects.MEDIA)),
     ]
-    return publish, ["live.>", subjects.PEOPLE_CHANGED, subjects.redrive(rail)]
+    return publish, ["live.>", subjects.PEOPLE_CHANGED, subjects.redrive(rail), subjects.hold(rail)]
 
 
 def _admin(_: list[str]) -> tuple[list[str], list[str]]:
@@ -177,7 +177,7 @@ def _operator(rails: list[str]) -> tuple[list[str], list[str]]:
     publish = [
         f"in.{subjects.OPERATOR}.*",
         *_ASKING,
-        *("ask.*.redrive", "dead.redriven.*", "dead.dropped.*"),
+        *("ask.*.redrive", "ask.*.hold", "dead.redriven.*", "dead.dropped.*"),
         *_consume(subjects.LOG),
         *_consume(subjects.DEAD),
         *(f"{api}.{call}" for call in ("INFO", "STREAM.LIST", "STREAM.NAMES", "CONSUMER.LIST.*", "CONSUMER.INFO.*.*")),

@@ -90,6 +90,11 @@ def redrive(rail: str) -> str:
     return f"ask.{_rail(rail)}.redrive"
 
 
+def hold(rail: str) -> str:
+    """Core subject: an operator has a rail's bridge take no webhooks for some seconds, and is answered."""
+    return f"ask.{_rail(rail)}.hold"
+
+
 def live(partition: int, rail: str, kind: str) -> str:
     """Core subject for what is never stored: typing, presence, call candidates."""
     return f"live.{partition}.{_rail(rail)}.{kind}"

@@ -1,24 +1,24 @@
 """`trinario backup` and `trinario restore`: everything of a data folder, online, into a folder and back.
 
-In this order, so that whatever happens meanwhile is repeated and never lost: bridges, rails, streams. A bridge from
-before its rail does again what it has done (idempotency keys: once on the screen); a webhook that the rail has handed
-over is on the bus, whose snapshot is the last. Keys, secrets, settings and the sessions of this machine's commands
-are copied, too; what can be made anew from the log is not.
+The bridges take no webhooks meanwhile: what a rail had handed over before is on the bus, and what came after it has
+still in its outbox. In this order, so that what goes on is repeated and never lost: bridges, rails, streams. A bridge
+from before its rail does again what it has done (idempotency keys: once on the screen). Keys, secrets, settings and
+the sessions of this machine's commands are copied, too; what can be made anew from the log is not.
 """
 
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bus import snapshots
-from bus.connection import ApiError, NoAnswer, NotConnected
+from bus import snapshots, subjects
+from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected
 from bus.keys import all_roles, ensure_keys
 from bus.logs import configure
 from bus.server import EmbeddedServer
@@ -34,6 +34,7 @@ _FOLDERS = ("bridges", "rails")
 
 _COPIED = ("keys", "secrets", "sessions", "trinario.toml", "router.id")
 _ABOUT = "backup.json"
+_HOLD_S, _HOLD_ANSWER_S = 300, 15.0
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,34 @@ def restore(source: Path, *, common: Common = COMMON) -> int:
 
 
 async def _save(place: Place, to: Path, step: Callable[[str], None]) -> About:
+    try:
+        async with connected(place) as conn, _held(conn, list(place.running().bridges)):
+            return await _save_all(place, to, step)
+    except (NotConnected, NoAnswer) as error:
+        raise NotReachable(f"The bus is away: {error} A backup needs it running.") from error
+
+
+@asynccontextmanager
+async def _held(conn: Connection, rails: Sequence[str]) -> AsyncIterator[None]:
+    """Have the bridges take no webhooks. One that does not run takes none anyway."""
+
+    async def hold(for_s: int) -> None:
+        for rail in rails:
+            try:
+                answer = await conn.request(subjects.hold(rail), str(for_s).encode(), wait_s=_HOLD_ANSWER_S)
+            except NoResponder:
+                continue
+            if answer.body:
+                raise Failed(f"The bridge of {rail} cannot be held: {answer.body.decode()}. Try again.")
+
+    try:
+        await hold(_HOLD_S)
+        yield
+    finally:
+        await hold(0)
+
+
+async def _save_all(place: Place, to: Path, step: Callable[[str], None]) -> About:
     files: list[str] = []
     for folder in _FOLDERS:
         for path in sorted((place.data / folder).rglob("*.db")):

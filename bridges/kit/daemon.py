@@ -24,6 +24,7 @@ from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
 from bridges.kit.counts import Counts
 from bridges.kit.files import Files
+from bridges.kit.hold import Hold
 from bridges.kit.intake import Intake
 from bridges.kit.logreader import LogReader
 from bridges.kit.media_links import MediaLinks
@@ -130,6 +131,7 @@ class Bridge:
             on_adoptions=self.adopter.wake,
             now_ms=now_ms,
         )
+        self.hold = Hold(rail=rail, conn=conn, clock_s=time.monotonic)
         self.intake = Intake(
             translator=translator,
             secrets=(partner_secret,),
@@ -140,6 +142,7 @@ class Bridge:
             accounts_=self.accounts,
             results=self.results,
             files=files,
+            hold=self.hold,
             now_ms=now_ms,
             counts=self.counts,
         )
@@ -207,11 +210,12 @@ class Bridge:
     async def run(self, *, callback: str) -> None:
         """Until cancelled, or until something breaks that only a new start repairs."""
         await self.outlet.count()
-        listening = await self.redriver.listen()
+        listening = [await self.redriver.listen(), await self.hold.listen()]
         try:
             await self._run_parts(callback)
         finally:
-            await listening.close()
+            for one in listening:
+                await one.close()
 
     async def _run_parts(self, callback: str) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -38,6 +38,7 @@ from bridges.kit.contract import (
 )
 from bridges.kit.counts import Counts
 from bridges.kit.files import Files
+from bridges.kit.hold import Hold
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
@@ -112,12 +113,13 @@ class Intake:
         now_ms: Callable[[], int],
         counts: Counts,
         files: Files,
+        hold: Hold,
     ) -> None:
         self._translator, self._rail = translator, translator.rail
         self._secrets, self._verify_token = secrets, verify_token
         self._partitions = partitions
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
-        self._now_ms, self._counts, self._files = now_ms, counts, files
+        self._now_ms, self._counts, self._files, self._hold = now_ms, counts, files, hold
         self.arrivals = Arrivals(store=store, files=files, claim=self._claim_arrival, now_ms=now_ms)
 
     # --- HTTP ---
@@ -143,12 +145,17 @@ class Intake:
         except UNREADABLE:
             self._counts.webhooks["not_json"] += 1
             return web.Response(status=400, text="The body is not JSON.\n")
+        if not self._hold.enter():
+            self._counts.webhooks["put_off"] += 1
+            return web.Response(status=503, text="A backup is being taken; send it again.\n")
         try:
             await self.take(self.read(body), webhook=body)
         except NOT_NOW as error:
             _log.warning("webhook.put_off", rail=self._rail, reason=type(error).__name__)
             self._counts.webhooks["put_off"] += 1
             return web.Response(status=503, text="Not now; send it again.\n")
+        finally:
+            self._hold.leave()
         self._counts.webhooks["taken"] += 1
         self._counts.taken_at_ms = self._now_ms()
         return web.Response(text="ok\n")

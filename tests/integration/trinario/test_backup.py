@@ -71,7 +71,7 @@ async def agree(town: Trinario, before: list[str]) -> None:
     ]
     assert set(before) <= set(shown[0])
     assert len(set(shown[0])) == len(shown[0])
-    assert all(one == shown[0] for one in shown)
+    assert all(one == shown[0] for one in shown), shown
 
 
 async def test_nothing_is_overwritten(trinario: Trinario, tmp_path: Path) -> None:
