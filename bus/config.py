@@ -108,6 +108,15 @@ class DoctorSettings(_Section, frozen=True, kw_only=True):
     clock_ms: Count = 5_000
 
 
+class TracingSettings(_Section, frozen=True, kw_only=True):
+    """Traces for OpenTelemetry. Off unless both are set."""
+
+    endpoint: str | None = None
+    """A collector's address (OTLP over HTTP), without ``/v1/traces``."""
+    ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """The share of messages that are traced. The same everywhere, or traces have holes."""
+
+
 class LogSettings(_Section, frozen=True, kw_only=True):
     """The daemons' logs."""
 
@@ -126,6 +135,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     ledger: LedgerSettings = LedgerSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     doctor: DoctorSettings = DoctorSettings()
 
 

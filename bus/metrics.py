@@ -91,6 +91,7 @@ METRICS: Mapping[str, Described] = {
         ),
         Described("trinario_bridge_dead", "counter", ("rail",), "Dead letters ever written by the bridge."),
         Described("trinario_bridge_redriven", "counter", ("rail",), "Dead letters taken to be tried again."),
+        Described("trinario_spans", "counter", ("outcome",), "Spans for OpenTelemetry: exported, dropped."),
         Described("trinario_console_pages", "gauge", (), "Open pages."),
     )
 }

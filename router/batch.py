@@ -100,6 +100,8 @@ class Draft(msgspec.Struct, kw_only=True):
     """To be set before it is committed."""
     arrived_at_ms: Sequence[int] = ()
     """When some of its events were stored in their ingress streams; for the metrics."""
+    traced_at_ms: Sequence[int] = ()
+    """When each of them was; only while there is tracing."""
 
     @classmethod
     def empty(cls) -> "Draft":

@@ -25,6 +25,8 @@ from bus.kv import Bucket
 from bus.leases import Lease, LeaseLost, Leases, assign
 from bus.metrics import Sample
 from bus.runtime import until_closed
+from bus.spans import open_tracer
+from bus.spans import samples as span_samples
 from bus.subjects import DEAD, LOG, OPERATOR, RAILS, ingress_stream
 from router.core.fanout import Plans
 from router.dead import DeadLetters
@@ -94,6 +96,7 @@ async def build(settings: Settings) -> "Router":
             partitions=settings.router.partitions,
             batch=settings.router.batch,
             record_bytes=settings.router.record_bytes,
+            tracer=open_tracer(settings.tracing, service="trinario-router"),
         )
         leases = Leases(conn, holder=_holder(settings.data), ttl_s=settings.router.lease_s)
         return Router(shared=shared, leases=leases, port=settings.router.port)
@@ -150,6 +153,7 @@ class Router:
         yield Sample("trinario_router_lag_seconds", now["lag_ms"] / 1000)
         yield Sample("trinario_router_epoch", now["epoch"])
         yield from self._shared.counts.samples()
+        yield from span_samples(self._shared.tracer)
 
     async def run(self, ready: Callable[[dict[str, Any]], None]) -> None:
         """Until cancelled, or the connection is closed for good."""
@@ -159,6 +163,8 @@ class Router:
         async with asyncio.TaskGroup() as group:
             group.create_task(until_closed(self._shared.conn))
             group.create_task(self._deadlines.run())
+            if self._shared.tracer is not None:
+                group.create_task(self._shared.tracer.run())
             for intake in self._intakes:
                 group.create_task(intake.run())
             group.create_task(self._every(_REFRESH_S, self._refresh))

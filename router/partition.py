@@ -21,6 +21,7 @@ import structlog
 from bus.commit import Committer
 from bus.connection import Connection
 from bus.metrics import sampled
+from bus.spans import Tracer
 from bus.stored import StoredMessage, last_of, message_at, read_range
 from bus.subjects import LOG, ingress, ingress_stream, log
 from router.anchors import START, Anchored, Cursor, Extent, check, event_ids_on_log, extent, stored_between
@@ -34,6 +35,7 @@ from router.directory import Directory
 from router.originals import NotRead, Originals
 from router.people import NotFetched, People
 from router.snapshots import NotLoaded, States
+from router.tracing import add_spans
 from schemas.codec import decode_record, encode
 from schemas.ids import PEOPLE_PARTITION, ConversationId, EventId
 from schemas.log import VERSION, Conversation, Entry, Record
@@ -71,6 +73,8 @@ class Shared(msgspec.Struct, kw_only=True):
     batch: int
     record_bytes: int
     counts: Counts = msgspec.field(default_factory=Counts)
+    tracer: Tracer | None = None
+    """None: tracing is off."""
     most_states: int = 50_000
     """Conversations a lane keeps in memory, beside those that have changed since their snapshot."""
 
@@ -289,6 +293,8 @@ class Lane:
         queue = self._queue
         taken = [queue.popleft() for _ in draft.entries]
         draft.arrived_at_ms = [taken[index].message.at_ms for index in sampled(range(len(taken)))]
+        if self._shared.tracer is not None:
+            draft.traced_at_ms = [one.message.at_ms for one in taken]
         for source, message in draft.last.items():
             self._taken[source] = (message.sequence, EventId(message.event_id or ""))
         if not self._queue:
@@ -312,6 +318,8 @@ class Lane:
         self.flying = 0
         self.cursor = draft.cursor
         self.events += len(draft.entries)
+        if self._shared.tracer is not None:
+            add_spans(self._shared.tracer, draft, partition=self.partition, now_ms=time.time_ns() // 1_000_000)
         self._shared.counts.landed(draft.entries, draft.arrived_at_ms, time.time_ns() // 1_000_000)
         self.states.fold(draft.states, sequence=sequence)
         if draft.people:

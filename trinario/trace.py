@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bus.tracing import trace_id_of
 from schemas.handles import parse
 from trinario.asking import story
 from trinario.asking import why as reasons
@@ -36,6 +37,7 @@ async def trace(message: str, /, *, common: Common = COMMON) -> None:
     output = common.output()
     async with connected(common.place()) as connection:
         found = await story(connection, message, output.note)
+    found = {**found, "trace_id": trace_id_of(found["message_id"])}
     output.document(found, lambda: drawing(found))
 
 

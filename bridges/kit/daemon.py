@@ -49,6 +49,8 @@ from bus.media import MediaStore
 from bus.metrics import Sample
 from bus.publish import Publisher
 from bus.runtime import until_closed
+from bus.spans import Tracer, open_tracer
+from bus.spans import samples as span_samples
 from bus.sqlite import Store
 from bus.subjects import RAILS
 from schemas.codec import encode
@@ -83,11 +85,13 @@ class Bridge:
         ours: BridgeSettings,
         public_url: str,
         folder: Path,
+        tracer: Tracer | None,
     ) -> None:
         rail = translator.rail
         self.rail, self._translator, self._conn, self._store, self._client = rail, translator, conn, store, client
         self.verify_token = secrets.token_urlsafe(24)
         self.counts = Counts()
+        self._tracer = tracer
         self.people = People(conn=conn)
         self.accounts = Accounts(translator=translator, store=store, client=client, people=self.people)
         self.publisher = Publisher(conn)
@@ -118,6 +122,7 @@ class Bridge:
             link_for=self.links.link_for,
             uploader=Uploader(translator=translator, client=client, store=store, media=media, now_ms=now_ms),
             counts=self.counts,
+            tracer=tracer,
         )
         self.log = LogReader(
             rail=rail,
@@ -145,6 +150,7 @@ class Bridge:
             hold=self.hold,
             now_ms=now_ms,
             counts=self.counts,
+            tracer=tracer,
         )
         self.resolver = Resolver(rail=rail, secrets=(partner_secret,), accounts=self.accounts, people=self.people)
         self.redriver = Redriver(
@@ -206,6 +212,7 @@ class Bridge:
         yield Sample("trinario_bridge_dead", self.dead, (rail,))
         yield Sample("trinario_bridge_redriven", self.redriver.count, (rail,))
         yield from self.counts.samples(rail)
+        yield from span_samples(self._tracer)
 
     async def run(self, *, callback: str) -> None:
         """Until cancelled, or until something breaks that only a new start repairs."""
@@ -233,6 +240,7 @@ class Bridge:
                 self._count(),
                 until_closed(self._conn),
                 self._store.failure(),
+                *([self._tracer.run()] if self._tracer is not None else []),
             ):
                 tasks.create_task(part)
 
@@ -377,6 +385,7 @@ async def _build(
         ours=ours,
         public_url=public_url,
         folder=folder / f"{translator.rail}-files",
+        tracer=open_tracer(settings.tracing, service=f"trinario-bridge-{translator.rail}"),
     )
 
 

@@ -44,7 +44,9 @@ from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
 from bridges.kit.targets import KnownTarget
 from bridges.kit.tolerant import UNREADABLE
+from bridges.kit.tracing import add_accepted
 from bus.connection import ApiError
+from bus.spans import Tracer
 from bus.sqlite import Store, StoreError
 from schemas.content import Content
 from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
@@ -114,10 +116,11 @@ class Intake:
         counts: Counts,
         files: Files,
         hold: Hold,
+        tracer: Tracer | None = None,
     ) -> None:
         self._translator, self._rail = translator, translator.rail
         self._secrets, self._verify_token = secrets, verify_token
-        self._partitions = partitions
+        self._partitions, self._tracer = partitions, tracer
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
         self._now_ms, self._counts, self._files, self._hold = now_ms, counts, files, hold
         self.arrivals = Arrivals(store=store, files=files, claim=self._claim_arrival, now_ms=now_ms)
@@ -149,7 +152,7 @@ class Intake:
             self._counts.webhooks["put_off"] += 1
             return web.Response(status=503, text="A backup is being taken; send it again.\n")
         try:
-            await self.take(self.read(body), webhook=body)
+            await self.take(self.read(body), webhook=body, traceparent=request.headers.get("traceparent", ""))
         except NOT_NOW as error:
             _log.warning("webhook.put_off", rail=self._rail, reason=type(error).__name__)
             self._counts.webhooks["put_off"] += 1
@@ -167,12 +170,14 @@ class Intake:
         found = extension.read_webhook(body) if extension.concerns(body) else self._translator.read_webhook(body)
         return in_order(found)
 
-    async def take(self, updates: Sequence[Native], *, webhook: bytes = b"") -> None:
+    async def take(self, updates: Sequence[Native], *, webhook: bytes = b"", traceparent: str = "") -> None:
         """Claim updates and publish what they tell. Returns when the bus has it; raises one of `NOT_NOW`.
 
+        `traceparent`: the header that they came with, for traces.
         `webhook`: what they came in; kept with those that cannot be read, so that they can be taken again.
         For receipts of delivery, which are collected, it is enough that they are in our outbox.
         """
+        start_ms = self._now_ms()
         known = await self._accounts.get_many(name for update in updates for name in _named(update))
         claims = [await self._prepare(update, known) for update in updates]
         if not claims:
@@ -185,6 +190,18 @@ class Intake:
             self._results.wake(hurry=True)
         self.arrivals.wake()
         await self._outbox.published(event_ids)
+        if self._tracer is not None:
+            fresh = set(event_ids)
+            known_ids = (claim.event.id for claim in claims if isinstance(claim, Known | KnownTarget))
+            events = [one for one in known_ids if one in fresh]
+            add_accepted(
+                self._tracer,
+                self._rail,
+                events,
+                traceparent=traceparent,
+                start_ms=start_ms,
+                now_ms=self._now_ms(),
+            )
 
     async def _prepare(self, update: Native, known: Mapping[str, Account]) -> Claim:
         """What an update is in canonical terms, as far as that needs others than the id map."""

@@ -33,9 +33,11 @@ from bridges.kit.outcomes import TOLD_ABOUT, Outcome, write
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.shown import GONE
 from bridges.kit.steps import Context, Finished, Foreseen, Impossible, Missing, Sending, Step, Wanting
+from bridges.kit.tracing import add_ended
 from bridges.kit.uploads import Lost, NotNow, Uploader
 from bus.connection import ApiError
 from bus.metrics import sampled
+from bus.spans import Tracer
 from bus.sqlite import Store, StoreError
 from schemas.content import Media
 from schemas.errors import NotUnderstood
@@ -69,6 +71,7 @@ class Outlet:
         counts: Counts,
         link_for: Callable[[Media, int], str],
         uploader: Uploader,
+        tracer: Tracer | None = None,
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
@@ -76,7 +79,7 @@ class Outlet:
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
         self._counts = counts
-        self._uploader = uploader
+        self._uploader, self._tracer = uploader, tracer
         self._tasks: asyncio.TaskGroup
         self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for)
         self._lanes = Lanes()
@@ -402,6 +405,8 @@ class Outlet:
                 _log.info(what, rail=self._rail, act=row.act, event_id=row.event_id, retries=outcome.leg.retries)
 
     def _count(self, ended: Sequence[Outcome]) -> None:
+        if self._tracer is not None:
+            add_ended(self._tracer, self._rail, ended, now_ms=self._now_ms())
         posted = []
         for outcome in ended:
             if outcome.failed:
