@@ -91,6 +91,12 @@ METRICS: Mapping[str, Described] = {
         ),
         Described("trinario_bridge_dead", "counter", ("rail",), "Dead letters ever written by the bridge."),
         Described("trinario_bridge_redriven", "counter", ("rail",), "Dead letters taken to be tried again."),
+        Described(
+            "trinario_bridge_dropped",
+            "counter",
+            ("rail", "reason"),
+            "Dropped without a dead letter: unmatched (its message never came).",
+        ),
         Described("trinario_spans", "counter", ("outcome",), "Spans for OpenTelemetry: exported, dropped."),
         Described("trinario_console_pages", "gauge", (), "Open pages."),
     )

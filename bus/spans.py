@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bus.config import ConfigurationError, TracingSettings
 from bus.metrics import Sample
 from bus.tracing import Span, is_sampled, span_id_of, trace_id_of
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_QUEUED, MOST_AT_ONCE = 4096, 512
 EVERY_S, ANSWER_WITHIN_S, STOP_WITHIN_S = 1.0, 5.0, 2.0
+
+_log = structlog.get_logger(__name__)
 
 _OPERATIONS = {"accept": "send", "route": "process", "post": "send"}
 """`messaging.operation.type`, of the semantic conventions for messaging."""
@@ -64,7 +68,11 @@ class Tracer:
         from opentelemetry.sdk.trace.export import SpanExportResult  # noqa: PLC0415 - an extra
 
         spans = [self._queue.popleft() for _ in range(min(MOST_AT_ONCE, len(self._queue)))]
-        result = await asyncio.to_thread(self._exporter.export, [_readable(one, self._resource) for one in spans])
+        try:
+            result = await asyncio.to_thread(self._exporter.export, [_readable(one, self._resource) for one in spans])
+        except Exception as error:  # noqa: BLE001 - whatever a collector or its library does, the daemon goes on
+            _log.warning("spans.dropped", count=len(spans), reason=type(error).__name__)
+            result = SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
             self.exported += len(spans)
         else:

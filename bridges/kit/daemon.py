@@ -210,6 +210,7 @@ class Bridge:
         yield Sample("trinario_bridge_lag_seconds", self.outlet.lag_ms() / 1000, (rail,))
         yield Sample("trinario_bridge_log_sequence", self.log.cursor, (rail,))
         yield Sample("trinario_bridge_dead", self.dead, (rail,))
+        yield Sample("trinario_bridge_dropped", self.unmatched, (rail, "unmatched"))
         yield Sample("trinario_bridge_redriven", self.redriver.count, (rail,))
         yield from self.counts.samples(rail)
         yield from span_samples(self._tracer)

@@ -1,6 +1,8 @@
 """Trace ids out of event ids, the header, sampling, and what a tracer without its collector does."""
 
+import asyncio
 import builtins
+import socket
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from bus.tracing import (
     trace_id_of,
 )
 from schemas.ids import digest, event_id
+from tests.must import eventually
 
 _ZEROS = "0" * 32
 
@@ -105,6 +108,25 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ConfigurationError, match=r"trinario\[otel\]"):
         open_tracer(TracingSettings(endpoint="http://127.0.0.1:9", ratio=1.0), service="x")
+
+
+async def test_a_collector_that_is_away_costs_the_spans_and_nothing_else() -> None:
+    """They are dropped and counted, and the tracer goes on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        tracer = open_tracer(TracingSettings(endpoint=endpoint, ratio=1.0), service="x")
+        assert tracer is not None
+        tracer.add(Span(stop="accept", event_id="evt_x", rail="whatsapp", start_ms=1, end_ms=2))
+        running = asyncio.create_task(tracer.run())
+
+        async def dropped() -> None:
+            assert (tracer.exported, tracer.dropped) == (0, 1)
+
+        await eventually(dropped)
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def test_a_full_queue_drops_and_counts() -> None:
