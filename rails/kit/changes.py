@@ -9,7 +9,7 @@ import msgspec
 
 from rails.kit import edges, edits, reactions
 from rails.kit.asked import Asked, node_of, peer_of
-from rails.kit.bodies import flag_member, needed, text_member
+from rails.kit.bodies import flag_member, needed, object_member, text_member
 from rails.kit.model import Refused, Why
 from rails.kit.rail import Json, PostText
 from rails.kit.sending import SentPoll
@@ -17,13 +17,14 @@ from rails.kit.sending import SentPoll
 
 def _edit(asked: Asked) -> Json:
     body = asked.call.body
+    federation = object_member(body, "federation") if "federation" in body else {}
     message = edits.edit(
         asked.tx,
         asked.acts,
         author=node_of(asked),
         native_id=needed(body, "native_id"),
         text=body.get("text"),
-        plain=flag_member(body, "plain", default=False) if "plain" in body else None,
+        plain=flag_member(federation, "plain", default=False) if "plain" in federation else None,
         by_partner=True,
     )
     return {"success": True, "native_id": message.native_id, "edits": message.details.edits if message.details else 0}

@@ -18,6 +18,8 @@ _COLUMNS = (
     "arrival, native_id, thread_id, sender_id, recipient_id, text, at_ms, sent_at_ms, rank, status, read_at_ms,"
     " error_code, error_message, reply_to, opaque, details"
 )
+UNREAD = "read_at_ms IS NULL AND json_extract(details, '$.unsent') IS NULL"
+"""What the recipient still has to look at: what was taken back is nothing to be read."""
 KEY_KEPT_MS = 40 * 24 * 3600 * 1000
 """How long a key for idempotent posts is kept: the promise is 30 days."""
 
@@ -282,7 +284,7 @@ def listing(
         where.append("EXISTS (SELECT 1 FROM thread_members WHERE account_id = ? AND thread_id = ?)")
         values += [account_id, thread_id]
     if unread:
-        where.append("recipient_id = ? AND read_at_ms IS NULL")
+        where.append(f"recipient_id = ? AND {UNREAD}")
         values.append(account_id)
     if after is not None:
         where.append("arrival > ?")
@@ -300,7 +302,7 @@ def threads_of(tx: Tx, account_id: str) -> list[tuple[str, str, str, int, int]]:
     """``(thread, the other's handle, name, unread, last_at_ms)``, the latest first."""
     unread = dict(
         tx.all(
-            "SELECT thread_id, count(*) FROM messages WHERE recipient_id = ? AND read_at_ms IS NULL GROUP BY thread_id",
+            f"SELECT thread_id, count(*) FROM messages WHERE recipient_id = ? AND {UNREAD} GROUP BY thread_id",
             account_id,
         )
     )

@@ -1,6 +1,6 @@
 """What is done to a message after it was sent, across rails: edits, unsends, reactions, replies, votes.
 
-Each test is named after what users of other bridges complain about (docs/decisions, and the issue numbers beside them).
+Each test is named after what users of other bridges complain about (project and number of the thread beside it).
 """
 
 import json
@@ -53,7 +53,7 @@ async def two(world: World) -> tuple[Phone, Phone]:
 
 
 async def test_an_edit_reaches_every_copy(world: World, connect: Connect) -> None:
-    """Any copy may be edited by its author: Alice sends on WhatsApp, edits on Messenger; all rails show it (26)."""
+    """Alice sends on WhatsApp and edits her copy on Messenger; all rails show it (matterbridge_342)."""
     await world.start("whatsapp", "messenger", "instagram")
     alice, bob = await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
     hers = await world.register("messenger", "alice")
@@ -76,7 +76,7 @@ async def test_an_edit_reaches_every_copy(world: World, connect: Connect) -> Non
 
 
 async def test_an_edit_survives_a_restart_of_the_bridge(world: World, two: tuple[Phone, Phone]) -> None:
-    """What is edited is found again however long ago it was sent: not posted as new (27)."""
+    """What is edited is found again however long ago it was sent: not posted as new (matterbridge_588)."""
     alice, bob = two
     native_id = await alice.send(BOB, "helo")
     await shown(bob, ALICE, "helo")
@@ -108,7 +108,7 @@ async def test_a_long_text_is_edited_as_a_whole(two: tuple[Phone, Phone]) -> Non
 
 
 async def test_an_unsend_takes_back_every_part_everywhere(two: tuple[Phone, Phone]) -> None:
-    """A tombstone stays, no word does (31)."""
+    """A tombstone stays, no word does (mautrix_whatsapp_682)."""
     alice, bob = two
     native_id = await alice.send(BOB, "x" * 2500)
 
@@ -125,7 +125,7 @@ async def test_an_unsend_takes_back_every_part_everywhere(two: tuple[Phone, Phon
 
 
 async def test_reactions_replace_each_other_and_go(two: tuple[Phone, Phone]) -> None:
-    """One a person; the replaced one goes on the other side, too, and so does a removal (33)."""
+    """One a person; the replaced one goes on the other side, too, and so does a removal (mautrix_signal_104)."""
     alice, bob = two
     await alice.send(BOB, "ciao")
     copy = await shown(bob, ALICE, "ciao")
@@ -135,7 +135,7 @@ async def test_reactions_replace_each_other_and_go(two: tuple[Phone, Phone]) -> 
 
 
 async def test_a_reaction_to_any_part_means_the_whole(two: tuple[Phone, Phone]) -> None:
-    """Bob reacts to the third part of a long text; Alice sees it on her one message (35)."""
+    """Bob reacts to the third part of a long text; Alice sees it on her one message (mautrix_signal_330)."""
     alice, bob = two
     await alice.send(BOB, "y" * 2500)
 
@@ -149,7 +149,7 @@ async def test_a_reaction_to_any_part_means_the_whole(two: tuple[Phone, Phone]) 
 
 
 async def test_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
-    """On the other rail, whoever wrote what is answered (36)."""
+    """On the other rail, whoever wrote what is answered (mautrix_whatsapp_861)."""
     alice, bob = two
     first = await alice.send(BOB, "where?")
     copy = await shown(bob, ALICE, "where?")
@@ -162,7 +162,10 @@ async def test_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
 
 
 async def test_an_edit_that_is_refused_is_a_correction(two: tuple[Phone, Phone]) -> None:
-    """Instagram takes five edits: the sixth is a message that answers the first (29). Taken back, both go (30)."""
+    """Instagram takes five edits: the sixth is a message that answers the first (mautrix_whatsapp_780).
+
+    Taken back, both go (mautrix_signal_522).
+    """
     alice, bob = two
     native_id = await alice.send(BOB, "version 0")
     copy = await shown(bob, ALICE, "version 0")
@@ -182,7 +185,7 @@ async def test_an_edit_that_is_refused_is_a_correction(two: tuple[Phone, Phone])
 
 
 async def test_nobody_edits_what_somebody_else_wrote(world: World, two: tuple[Phone, Phone]) -> None:
-    """A rail gone bad says that Bob has edited Alice's message: it stays as she wrote it (28)."""
+    """A rail gone bad says that Bob has edited Alice's message: it stays as she wrote it (matterbridge_1396)."""
     alice, bob = two
     await alice.send(BOB, "i never said that")
     copy = await shown(bob, ALICE, "i never said that")
@@ -206,7 +209,7 @@ async def ghost_of(world: World, whose: str) -> dict[str, Any]:
 
 
 async def test_what_is_not_known_harms_nobody(world: World, two: tuple[Phone, Phone]) -> None:
-    """A reaction to nothing waits and is forgotten; what comes after it arrives (19)."""
+    """A reaction to nothing waits and is forgotten; what comes after it arrives (mautrix_facebook_173)."""
     alice, bob = two
     update = {
         "sender": {"id": bob.id},
@@ -218,3 +221,30 @@ async def test_what_is_not_known_harms_nobody(world: World, two: tuple[Phone, Ph
     assert await world.post_webhook("instagram", json.dumps(body).encode()) == 200
     await bob.send(ALICE, "still here")
     await alice.has(BOB, "still here")
+
+
+async def test_mautrix_whatsapp_934_what_was_taken_back_is_not_unread(two: tuple[Phone, Phone]) -> None:
+    """Bob has not looked yet when Alice takes one of two messages back: one is unread, and then none."""
+    alice, bob = two
+    first, second = await alice.send(BOB, "never mind"), await alice.send(BOB, "or that")
+
+    async def unread(count: int) -> None:
+        _, answer = await bob.call("GET", "threads")
+        assert [thread["unread"] for thread in answer["threads"]] == [count]
+
+    for native_id, left in (("", 2), (first, 1), (second, 0)):
+        if native_id:
+            await done(alice, "DELETE", native_id)
+        await eventually(lambda left=left: unread(left))
+
+
+async def test_matterbridge_918_an_edit_that_looks_like_markup_is_shown_literally(world: World) -> None:
+    """Messenger has no markup: what Alice writes there with stars is stars on WhatsApp, also after an edit."""
+    await world.start("messenger", "whatsapp")
+    alice, bob = await world.register("messenger", "alice"), await world.register("whatsapp", "bob")
+    native_id = await alice.send(bob.handle, "two times three")
+    await shown(bob, alice.handle, "two times three")
+    await done(alice, "PATCH", native_id, text="2 *3* is _six_")
+    await agrees(bob, alice.handle, text="2 *3* is _six_", edited=True, markup=False)
+    await done(alice, "PATCH", native_id, text="six")
+    await agrees(bob, alice.handle, text="six", markup=True)

@@ -70,7 +70,7 @@ async def two(world: World) -> tuple[Phone, Phone]:
 
 
 async def test_a_photo_with_words_arrives_and_stays_one(two: tuple[Phone, Phone]) -> None:
-    """Instagram has no captions: two messages there, and a reaction to either is a reaction to the photo (35)."""
+    """Instagram has no captions: two messages there, and a reaction to either means the photo (mautrix_signal_330)."""
     alice, bob = two
     file = await up(alice, PNG)
     await show(alice, BOB, {"type": "image", "media_id": file["media_id"], "caption": "look"})
@@ -180,7 +180,7 @@ async def test_a_bridge_that_was_killed_goes_on_with_its_files(world: World) -> 
 
 
 async def test_a_poll_is_answered_in_words_and_counted_as_a_vote(two: tuple[Phone, Phone]) -> None:
-    """Where there are no polls it is a text with numbers; a number that answers it is a vote (43)."""
+    """Where there are no polls it is a text with numbers; a number that answers it is a vote (mautrix_meta_142)."""
     alice, bob = two
     poll = await show(alice, BOB, {"type": "poll", "question": "Where?", "options": ["Here", "There"]})
     (asked,) = await got(bob, ALICE)
@@ -199,7 +199,7 @@ async def test_a_poll_is_answered_in_words_and_counted_as_a_vote(two: tuple[Phon
 
 
 async def test_a_large_film_goes_as_a_link_and_nobody_swells(world: World) -> None:
-    """80 MB from WhatsApp: a link on Instagram (43); no daemon holds it in memory."""
+    """80 MB from WhatsApp: a link on Instagram (mautrix_whatsapp_144); no daemon holds it in memory."""
     await world.start_rails("whatsapp", "instagram")
     await world.start_router()
     processes = [await world.start_process(rail) for rail in ("whatsapp", "instagram")]
