@@ -58,6 +58,10 @@ class RailSettings(_Section, frozen=True, kw_only=True):
     """The bridge's token on the rail. None: made at the first start and kept under the data folder."""
     partner_secret: str | None = None
     """What webhooks are signed with. None: as above."""
+    public_url: str | None = None
+    """How others reach a bundled rail, in the addresses of its files. None: where it listens."""
+    allow_private_links: bool = False
+    """A bundled rail fetches files by link from this machine and its network, too: to try clients out at home."""
 
 
 class BridgeSettings(_Section, frozen=True, kw_only=True):

@@ -108,7 +108,10 @@ class Fetcher:
         literal = url.host.strip("[]")
         is_literal = ":" in literal or literal.replace(".", "").isdigit()
         if is_literal and not self._allow_private and not is_public(literal):
-            raise Refused(Why.MEDIA_FETCH, f"{link[:200]} leads to an address that is not public")
+            raise Refused(
+                Why.MEDIA_FETCH,
+                f"{link[:200]} is not at a public address; a rail tried out at home may: allow_private_links",
+            )
         return url
 
 

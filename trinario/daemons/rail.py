@@ -23,6 +23,8 @@ async def serve_rail(name: str, settings: Settings, *, ready: Ready = unnoticed)
             port=mine.port,
             partner_token=mine.partner_token or "",
             partner_secret=mine.partner_secret or "",
+            public_url=mine.public_url,
+            allow_private_links=mine.allow_private_links,
         ),
     )
     await server.start()
