@@ -60,8 +60,8 @@ _log = structlog.get_logger(__name__)
 
 CONTENTS = (Path(__file__).parent / "contents.sql").read_text()
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS
-SCHEMA_VERSION = 2
-MIGRATIONS = {2: CONTENTS}
+SCHEMA_VERSION = 3
+MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 SUBSCRIBE_AGAIN_S = 30.0
 READY_WITHIN_S = 20.0
@@ -314,6 +314,7 @@ class Bridge:
 
     def _look(self, tx: Transaction) -> tuple[int, int]:
         targets.give_up(tx, self.rail, now_ms())
+        targets.count(tx, idmap.forget_receipts(tx, now_ms()))
         return idmap.get_state(tx, "dead"), idmap.get_state(tx, "unmatched")
 
 

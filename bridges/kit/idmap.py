@@ -19,6 +19,13 @@ _SETTLE = f"""
     RETURNING {_PLACE}
 """  # noqa: S608 - constants
 _STATUSES: tuple[MarkerKind, ...] = ("delivered", "read")
+PATIENCE_MS = 3600_000
+"""How long a receipt waits for a message that we do not know at all."""
+GIVE_RECEIPTS_TIME = """
+ALTER TABLE parked_receipts ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE parked_receipts SET until_ms = (unixepoch() + 3600) * 1000;
+"""
+"""The third version of a bridge's tables: what was parked before there was a deadline has an hour more."""
 _HEARD = "heard"
 """The status under which `markers` keeps what other rails have told: a delivery known so is not told again."""
 
@@ -60,14 +67,15 @@ def settle(tx: Connection, *, event_id: str, conversation: str, position: int, r
 # --- receipts in -----------------------------------------------------------------------------------------------------
 
 
-def reach(tx: Connection, asked: Asked) -> list[Reach]:
+def reach(tx: Connection, asked: Asked, *, now_ms: int) -> list[Reach]:
     """How far native receipts reach. What is not known yet is parked, and comes out of `release` later."""
+    until_ms = now_ms + PATIENCE_MS
     reached: list[Reach] = []
     known = by_native(tx, dict.fromkeys((*asked.native_ids, *asked.up_to)))
     for native_id in asked.native_ids:
-        reached += _one(tx, known.get(native_id), native_id, asked, up_to=False)
+        reached += _one(tx, known.get(native_id), native_id, asked, up_to=False, until_ms=until_ms)
     for native_id in asked.up_to:
-        reached += _one(tx, known.get(native_id), native_id, asked, up_to=True)
+        reached += _one(tx, known.get(native_id), native_id, asked, up_to=True, until_ms=until_ms)
     if asked.watermark_ms is not None:
         reached += _by_time(tx, asked, asked.watermark_ms)
     return reached
@@ -89,7 +97,7 @@ def release(tx: Connection, places: Iterable[Place]) -> list[Reach]:
                 asked = Asked(
                     reader=reader, peer=place.author, status=status, native_ids=(), up_to=(), watermark_ms=None
                 )
-                reached += _one(tx, place, place.native_id, asked, up_to=bool(up_to))
+                reached += _one(tx, place, place.native_id, asked, up_to=bool(up_to), until_ms=0)
         reached += [
             Reach(conversation=place.conversation, reader=reader, status=status, position=place.position)
             for status in _STATUSES
@@ -98,10 +106,22 @@ def release(tx: Connection, places: Iterable[Place]) -> list[Reach]:
     return reached
 
 
-def _one(tx: Connection, place: Place | None, native_id: str, asked: Asked, *, up_to: bool) -> list[Reach]:
+def forget_receipts(tx: Connection, now_ms: int) -> int:
+    """Drop receipts whose message never turned up; how many. A message that waits for the log keeps its own."""
+    return tx.execute(
+        "DELETE FROM parked_receipts WHERE until_ms < ? AND NOT EXISTS"
+        " (SELECT 1 FROM messages WHERE messages.native_id = parked_receipts.native_id)",
+        (now_ms,),
+    ).rowcount
+
+
+def _one(
+    tx: Connection, place: Place | None, native_id: str, asked: Asked, *, up_to: bool, until_ms: int
+) -> list[Reach]:
     if place is None or place.position is None:
         tx.execute(
-            "INSERT OR IGNORE INTO parked_receipts VALUES (?, ?, ?, ?)", (native_id, asked.reader, asked.status, up_to)
+            "INSERT OR IGNORE INTO parked_receipts VALUES (?, ?, ?, ?, ?)",
+            (native_id, asked.reader, asked.status, up_to, until_ms),
         )
         return []
     if not receipts.believable(place, reader=asked.reader, peer=asked.peer):

@@ -260,7 +260,7 @@ class Intake:
                 put += self._claim_one(tx, claim, webhook)
         # Receipts last: in one POST they may come before the messages and echoes that they are about.
         for asked in receipts.collapse(claim for claim in claims if isinstance(claim, NativeReceipt)):
-            reaches += idmap.reach(tx, asked)
+            reaches += idmap.reach(tx, asked, now_ms=self._now_ms())
         self._time_delivery(tx, claims)
         return put + reports.report_reaches(tx, self._outbox, self._rail, reaches)
 

@@ -64,12 +64,13 @@ CREATE TABLE legs (
 ) STRICT;
 CREATE INDEX legs_by_event ON legs (event_id);
 
--- Receipts for messages whose position is not known yet.
+-- Receipts for messages whose position is not known yet. Those about messages not known at all are forgotten at `until_ms`.
 CREATE TABLE parked_receipts (
     native_id TEXT NOT NULL,
     reader    TEXT NOT NULL,
     status    TEXT NOT NULL,
     up_to     INTEGER NOT NULL,
+    until_ms  INTEGER NOT NULL,
     PRIMARY KEY (native_id, reader, status, up_to)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,7 +1,8 @@
 """Three receipt models, one position: by tables, and against a model that simply knows what was read."""
 
+import time
 from contextlib import closing
-from sqlite3 import Connection
+from sqlite3 import Connection, connect
 from typing import Literal
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridges.kit import idmap, receipts
 from bridges.kit.contract import NativeReceipt
+from bridges.kit.daemon import MIGRATIONS, SCHEMA_VERSION
 from bridges.kit.receipts import Place, Reach
 from schemas.ids import ConversationId
 from schemas.markers import MarkerKind
@@ -17,6 +19,8 @@ from tests.unit.bridges.conftest import open_store
 
 BEFORE, NOW = ConversationId("con_before"), ConversationId("con_now")
 ALICE, BOB = "1001", "2002"
+AT_MS = 5000
+"""When receipts come in."""
 THREAD = receipts.thread_of(ALICE, BOB)
 
 
@@ -43,7 +47,7 @@ def got(status: MarkerKind = "read", **which: object) -> NativeReceipt:
 
 def reach(tx: Connection, *given_: NativeReceipt) -> list[Reach]:
     """What is published for these receipts when they come together."""
-    found = [one for asked in receipts.collapse(given_) for one in idmap.reach(tx, asked)]
+    found = [one for asked in receipts.collapse(given_) for one in idmap.reach(tx, asked, now_ms=AT_MS)]
     return idmap.advance(tx, found)
 
 
@@ -92,6 +96,30 @@ def test_a_receipt_may_come_before_its_echo(tx: Connection, receipt: NativeRecei
     late = place(3, 5)
     idmap.bind(tx, [late])
     assert idmap.advance(tx, idmap.release(tx, [late])) == [reached(NOW, 5)]
+
+
+def test_mautrix_imessage_38_a_receipt_waits_for_its_message_but_not_for_ever(tx: Connection) -> None:
+    """One about nothing we know is forgotten after its time; one whose message waits for the log is not."""
+    idmap.bind(tx, [place(1, None)])
+    assert reach(tx, got(native_ids=("m_1", "m_9"))) == []
+    due_ms = AT_MS + idmap.PATIENCE_MS
+    assert (idmap.forget_receipts(tx, due_ms), idmap.forget_receipts(tx, due_ms + 1)) == (0, 1)
+    places = idmap.settle(tx, event_id="evt_1", conversation=NOW, position=1, rank=4096)
+    assert idmap.advance(tx, idmap.release(tx, places)) == [reached(NOW, 1)]
+
+
+def test_receipts_parked_by_an_older_bridge_have_an_hour_more() -> None:
+    """A store of the second version gets the deadline, and loses nothing."""
+    with closing(connect(":memory:", isolation_level=None)) as tx:
+        tx.executescript(
+            "CREATE TABLE parked_receipts (native_id TEXT NOT NULL, reader TEXT NOT NULL, status TEXT NOT NULL,"
+            " up_to INTEGER NOT NULL, PRIMARY KEY (native_id, reader, status, up_to)) STRICT, WITHOUT ROWID;"
+            "INSERT INTO parked_receipts VALUES ('m_1', 'bob', 'read', 0);"
+        )
+        before_ms = time.time_ns() // 1_000_000
+        tx.executescript(MIGRATIONS[SCHEMA_VERSION])
+        until_ms = tx.execute("SELECT until_ms FROM parked_receipts").fetchone()[0]
+        assert before_ms + idmap.PATIENCE_MS - 1000 <= until_ms
 
 
 def test_what_was_refused_is_nobodys_marker(tx: Connection) -> None:
