@@ -248,3 +248,26 @@ async def test_matterbridge_918_an_edit_that_looks_like_markup_is_shown_literall
     await agrees(bob, alice.handle, text="2 *3* is _six_", edited=True, markup=False)
     await done(alice, "PATCH", native_id, text="six")
     await agrees(bob, alice.handle, text="six", markup=True)
+
+
+async def test_a_text_of_families_arrives_whole_and_any_part_means_it(world: World) -> None:
+    """As long as WhatsApp takes it: no family is torn apart, and the last part is as good as the first."""
+    await world.start("whatsapp", "messenger", "instagram")
+    alice = await world.register("whatsapp", "alice")
+    family = "👨‍👩‍👧‍👦"
+    text = (f"{family} at home " * 300)[:4090].rstrip() + "end."
+    for rail in ("messenger", "instagram"):
+        bob = await world.register(rail, "bob")
+        native_id = await alice.send(bob.handle, text)
+
+        async def parts(bob: Phone = bob) -> list[dict[str, Any]]:
+            found = await bob.inbox(ALICE)
+            assert "".join(one["text"] for one in found) == text
+            assert "".join(one["text"].replace(family, "") for one in found) == text.replace(family, "")
+            return found
+
+        last = (await eventually(parts))[-1]["native_id"]
+        await done(bob, "PUT", last, "/reaction", emoji="👍")
+        await agrees(alice, bob.handle, reactions={bob.handle: "👍"})
+        await bob.send(ALICE, "lovely", reply_to=last)
+        assert (await shown(alice, bob.handle, "lovely"))["reply_to"] == native_id
