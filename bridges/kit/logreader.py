@@ -17,7 +17,7 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import accounts, adoption, idmap, legs, reactions, reports, targets
+from bridges.kit import accounts, adoption, idmap, legs, reactions, reports, shown, targets
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.outbox import AWAY, Outbox, Row
 from bridges.kit.people import People
@@ -30,7 +30,7 @@ from bus.sqlite import Store
 from bus.stored import StoredMessage
 from schemas.codec import decode_event, decode_legs, decode_record, decode_seats, encode
 from schemas.errors import NotUnderstood
-from schemas.events import Reaction
+from schemas.events import Edit, Reaction
 from schemas.ids import RailName
 from schemas.log import Entry, Record, order_of
 from schemas.people import Person
@@ -42,7 +42,7 @@ SLOW_S = 0.1
 PAUSE_S, LONG_PAUSE_S = 0.2, 5.0
 READ_WAIT_S = 2.0
 _NO_LEGS, _READ_ACT = b"\x80", encode("read")
-_OF_CONTENTS = ("message", "reaction")
+_OF_CONTENTS = ("message", "reaction", "edit")
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,12 +201,17 @@ class LogReader:
         return taken
 
     def _take_in(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:
-        """A message of ours has its place; a reaction counts whether or not it goes to our rail."""
+        """A message of ours has its place; a reaction counts whether or not it goes to our rail.
+
+        An edit made here: what we put there ourselves is no longer what is shown.
+        """
         if entry.kind == "message":
             return self._settle(tx, entry, rank, taken) if entry.source == self._rail else []
         event = decode_event(entry.event)
         if isinstance(event, Reaction) and entry.actor is not None and entry.outcome == "routed":
             reactions.note(tx, event, entry.actor, rank, is_ours=entry.source == self._rail)
+        if isinstance(event, Edit) and entry.source == self._rail and entry.outcome == "routed":
+            shown.changed_here(tx, event.target)
         return []
 
     def _settle(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:

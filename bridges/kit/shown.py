@@ -65,3 +65,11 @@ def get(tx: Transaction, native_id: str) -> Shown:
     if row is None:
         return Shown(kind="text")
     return Shown(kind=row[0], digest=row[1], poll=None if row[2] is None else _polls.decode(row[2]))
+
+
+def changed_here(tx: Transaction, event_id: str) -> None:
+    """The message's author has edited it on this rail: its words are no longer those that we put there."""
+    tx.execute(
+        "UPDATE shown SET digest = '' WHERE native_id IN (SELECT native_id FROM messages WHERE event_id = ?)",
+        (event_id,),
+    )

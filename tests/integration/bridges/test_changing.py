@@ -271,3 +271,25 @@ async def test_a_text_of_families_arrives_whole_and_any_part_means_it(world: Wor
         await agrees(alice, bob.handle, reactions={bob.handle: "👍"})
         await bob.send(ALICE, "lovely", reply_to=last)
         assert (await shown(alice, bob.handle, "lovely"))["reply_to"] == native_id
+
+
+async def test_an_edit_back_to_what_was_shown_before_reaches_the_rail_that_said_otherwise(
+    world: World, connect: Connect
+) -> None:
+    """Alice edits on Messenger, then on WhatsApp, then on Messenger back to the first: WhatsApp shows the first."""
+    await world.start("whatsapp", "messenger", "instagram")
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
+    hers = await world.register("messenger", "alice")
+    await link(world, await connect("operator"), alice.handle, hers.handle)
+
+    async def both_have_it() -> None:
+        await alice.send(BOB, "hello?")
+        await hers.has(BOB, "hello?", within_s=1)
+
+    await eventually(both_have_it)
+    mine = await alice.send(BOB, "at five")
+    copy = (await shown(hers, BOB, "at five"))["native_id"]
+    for phone, native_id, text in ((hers, copy, "at six"), (alice, mine, "at seven"), (hers, copy, "at six")):
+        await done(phone, "PATCH", native_id, text=text)
+        for one, peer in ((alice, BOB), (bob, ALICE), (hers, BOB)):
+            await agrees(one, peer, text=text)
