@@ -14,10 +14,24 @@ from tests.integration.router.scene import ALICE, BOB, CARLA, Scene, between, ed
 from tests.must import eventually
 
 
+async def _known(scene: Scene, *handles: Handle) -> None:
+    """Wait until the directory has them: it is written after the log, and whoever looks reads the directory."""
+
+    async def told() -> None:
+        for handle in handles:
+            try:
+                await explain(scene.conn, ALICE, handle)
+            except UnknownHandle as unknown:
+                raise AssertionError(str(unknown)) from unknown
+
+    await eventually(told)
+
+
 async def _people(scene: Scene) -> None:
     """Alice on whatsapp, bob on messenger and (as carla was known there) instagram, which he prefers not to use."""
     await scene.register(ALICE, BOB, CARLA)
     await eventually(lambda: scene.expect(3))
+    await _known(scene, BOB, CARLA)
     await scene.publish(OPERATOR, Link(id=EventId("evt_link"), handles=(BOB, CARLA)))
     await eventually(lambda: scene.expect(4))
 
@@ -63,6 +77,7 @@ async def test_a_refusal_is_explained(connect: Connect, start_router: StartRoute
     await start_router()
     await scene.register(ALICE, BOB)
     await eventually(lambda: scene.expect(2))
+    await _known(scene, BOB)
     await scene.publish("messenger", Block(id=EventId("evt_b"), actor=BOB, blocked=person_id(ALICE), on=True))
 
     async def refused() -> None:
