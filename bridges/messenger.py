@@ -61,7 +61,6 @@ CAPABILITIES = Capabilities(
     edit_most=5,
     unsend=Level.FULL,
     reaction=Level.FULL,
-    typing=Level.FULL,
 )
 
 # --- errors ----------------------------------------------------------------------------------------------------------

@@ -90,7 +90,6 @@ CAPABILITIES = Capabilities(
     unsend=Level.PARTIAL,
     unsend_within_s=2 * 24 * 3600,
     reaction=Level.PARTIAL,
-    typing=Level.FULL,
 )
 
 # --- what the platform sends -----------------------------------------------------------------------------------------
