@@ -66,24 +66,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def supervise(name: str, factory: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run what `factory` makes until it returns; when it raises, log that and run another after 0.2 to 5 s."""
-    clock = asyncio.get_running_loop().time
-    pause_s = _FIRST_PAUSE_S
-    while True:
-        began_s = clock()
-        try:
-            await factory()
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is logged and tried again
-            if clock() - began_s > _STEADY_AFTER_S:
-                pause_s = _FIRST_PAUSE_S
-            _log.exception("daemon.restarted", daemon=name, reason=str(error), again_in_s=pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-        else:
-            return
-
-
 async def until_closed(conn: Connection) -> None:
     """Run beside a daemon's other tasks: raises `ConnectionClosed` when nats-py has given the connection up."""
     await conn.closed.wait()

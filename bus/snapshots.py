@@ -87,11 +87,6 @@ async def _chunks(conn: Connection) -> AsyncIterator[tuple[str, AsyncIterator[by
         await inbox.close()
 
 
-def saved_streams(folder: Path) -> list[str]:
-    """The streams that have a snapshot here."""
-    return sorted(path.stem for path in folder.glob("*.snapshot"))
-
-
 async def restore(conn: Connection, stream: str, folder: Path) -> None:
     """Bring a stream back as it was. Raises `SnapshotError` when there is one of that name, or the file is damaged."""
     about: dict[str, Any] = msgspec.json.decode((folder / f"{stream}.json").read_bytes())

@@ -77,11 +77,6 @@ def is_sampled(trace_id: str, ratio: float) -> bool:
     return int(trace_id[16:], 16) < round(ratio * _HALF)
 
 
-def format_traceparent(parent: TraceParent) -> str:
-    """As a header, version 00."""
-    return f"00-{parent.trace_id}-{parent.span_id}-{int(parent.sampled):02x}"
-
-
 def parse_traceparent(header: str) -> TraceParent | None:
     """Read a header; None for what is not one, which counts as no header.
 

@@ -140,10 +140,6 @@ class RailClient:
         """One's choice in a poll, by places from 0; none takes it back."""
         return await self._ask("PUT", f"{_message(native_id)}/vote", {"options": list(options)})
 
-    async def typing(self, *, to: str, on: bool) -> None:
-        """Show the other side that something is being written, or no longer."""
-        await self._ask("POST", "typing", {"to": to, "on": on})
-
     async def upload(self, path: Path) -> dict[str, Any]:
         """``{"media_id", "kind", "mime", "size_bytes", "sha256", "name"}``. Streamed. Raises `NotFound`."""
         claimed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -177,11 +173,6 @@ class RailClient:
         if found is None:
             raise NotFound(f"There is no message {native_id} here. `trinario inbox --json` shows the native ids.")
         return found
-
-    async def latest(self, *, peer: str, limit: int, before: str | None = None) -> dict[str, Any]:
-        """``{"messages", "previous"}``: a page of a thread, its latest or those before an earlier `previous`."""
-        query = {"with": peer, "limit": str(limit)} | ({"before": before} if before else {})
-        return await self._ask("GET", "messages", query=query)
 
     async def messages(self, *, peer: str | None = None, unread: bool = False) -> list[dict[str, Any]]:
         """All messages (or those with a peer, or those not read), oldest first. Fetched, they count as delivered."""

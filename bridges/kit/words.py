@@ -105,15 +105,6 @@ def reacted(name: str, emoji: str, content: Content) -> Text:
     return Text(body=words.format(name=name or SOMEBODY, emoji=emoji, excerpt=excerpt(content)))
 
 
-def reaction_counts(emoji: Sequence[str]) -> str:
-    """Many people's reactions in one line, the most frequent first."""
-    counts: dict[str, int] = {}
-    for one in emoji:
-        counts[one] = counts.get(one, 0) + 1
-    most_first = sorted(counts.items(), key=lambda item: -item[1])
-    return ", ".join(f"{count} × {one}" for one, count in most_first)  # noqa: RUF001 - the sign for "times" is meant
-
-
 def voted(name: str, poll: Poll, options: Sequence[int]) -> Text:
     """A vote as a message of its own. Indices that the poll does not have are left out."""
     chosen = [poll.options[index] for index in options if 0 <= index < len(poll.options)]

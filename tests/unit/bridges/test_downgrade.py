@@ -210,12 +210,6 @@ def test_signal_330_a_captioned_photo_is_one_message_in_parts() -> None:
     ]
 
 
-def test_signal_131_many_reactions_in_one_line() -> None:
-    """Where several people's reactions cannot be shown: a summary that counts them."""
-    assert words.reaction_counts(["❤", "👍", "👍", "👍"]) == "3 × 👍, 1 × ❤"  # noqa: RUF001 - as people see it
-    assert words.reaction_counts([]) == ""
-
-
 def test_whatsapp_712_refused_when_there_is_no_link_either() -> None:
     """The sender is told what it was, why it was refused and what to do."""
     found = fit(media("video", MP4, 60_000_000), RAILS[RailName("instagram")].capabilities)

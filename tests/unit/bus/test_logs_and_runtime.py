@@ -7,9 +7,8 @@ import sys
 import msgspec
 import pytest
 import structlog
-from structlog.testing import capture_logs
 
-from bus import logs, runtime
+from bus import logs
 from tests import must
 
 _DAEMON = """
@@ -74,21 +73,3 @@ async def test_a_signal_drains_a_daemon_and_it_exits_with_0(number: signal.Signa
     process.send_signal(number)
     out, _ = await asyncio.wait_for(process.communicate(), must.PATIENCE_S)
     assert (out, process.returncode) == (b"drained\n", 0)
-
-
-async def test_a_crashed_part_is_started_again_and_logged() -> None:
-    """Later each time, until it returns."""
-    runs: list[int] = []
-
-    async def crash_twice() -> None:
-        runs.append(len(runs))
-        if len(runs) < 3:
-            raise OSError("bob is away")
-
-    with capture_logs() as lines:
-        await runtime.supervise("outlet", crash_twice)
-    assert runs == [0, 1, 2]
-    assert [(line["event"], line["daemon"], line["again_in_s"]) for line in lines] == [
-        ("daemon.restarted", "outlet", 0.2),
-        ("daemon.restarted", "outlet", 0.4),
-    ]
