@@ -153,9 +153,11 @@ class Block(Event, frozen=True, kw_only=True, gc=False, tag="block"):
 
 
 class Link(Event, frozen=True, kw_only=True, gc=False, tag="link"):
-    """Operator: these two accounts are one person, trusted without proof. The first one's person remains."""
+    """Operator: these two accounts are one person. The first one's person remains."""
 
     handles: tuple[Handle, Handle]
+    proof: Literal["operator", "codes"] = "operator"
+    """By the operator's word, or because each account has given back the code it was sent on its rail."""
 
 
 class Unlink(Event, frozen=True, kw_only=True, gc=False, tag="unlink"):

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from schemas.events import Link, Prefer, Unlink
-from schemas.handles import parse
+from schemas.handles import Handle, parse
 from schemas.ids import RailName
 from schemas.people import Person
+from trinario.codes import GOOD_FOR_MS, Asked, Codes
 from trinario.directory import Directory, new_event_id, now_ms
-from trinario.failures import Misused, NotFound, Refused
+from trinario.failures import Misused, NotFound
 from trinario.options import COMMON, Common, Flag
 from trinario.output import Output, printable, table
+from trinario.proving import asked_for, send_codes
 from trinario.where import running
 
 if TYPE_CHECKING:
@@ -38,8 +40,19 @@ async def show(who: str, /, *, common: Common = COMMON) -> None:
     _print(common.output(), person)
 
 
-async def link(one: str, other: str, /, *, trust: Flag = False, common: Common = COMMON) -> None:
+async def link(
+    one: str,
+    other: str,
+    /,
+    *,
+    trust: Flag = False,
+    code: Annotated[list[str] | None, Parameter(negative=(), show_default=False)] = None,
+    common: Common = COMMON,
+) -> None:
     """Make two accounts one person, who then writes and reads on both rails.
+
+    Each account is sent a code, on its own rail; both codes together prove that they are one person's. A terminal is
+    asked for them at once; otherwise call again with --code twice.
 
     Parameters
     ----------
@@ -49,19 +62,45 @@ async def link(one: str, other: str, /, *, trust: Flag = False, common: Common =
         A handle; its person becomes the first one.
     trust
         You, the operator, vouch for it: nobody is asked for proof.
+    code
+        A code that one of the two accounts was sent; give it twice, in any order.
     """
-    first, second = parse(one), parse(other)
+    first, second, place, output = parse(one), parse(other), common.place(), common.output()
+    if first == second:
+        raise Misused("These are the same account. Name two.")
+    if trust and code:
+        raise Misused("--trust asks nobody for codes. Give --trust or --code.")
+    if not trust and not code:
+        asked = await send_codes(place, first, second, say=output.note)
+        code = None if common.json else await asked_for(first, second)
+        if code is None:
+            output.document(_codes_out(asked), lambda: _what_now(first, second))
+            return
     if not trust:
-        raise Refused(
-            "Links that the two accounts prove themselves, by a code, do not exist yet. As the operator of this "
-            f"federation you can vouch for it yourself: trinario person link {first} {second} --trust"
-        )
-    async with Directory.opened(common.place()) as directory:
+        Codes(place).proven(first, second, code or (), now_ms=now_ms())
+    async with Directory.opened(place) as directory:
         for handle in (first, second):
             await directory.once_known(handle)
-        await directory.ask(Link(id=new_event_id("link"), handles=(first, second), at_ms=now_ms()))
+        proven = Link(
+            id=new_event_id("link"),
+            handles=(first, second),
+            proof="operator" if trust else "codes",
+            at_ms=now_ms(),
+        )
+        await directory.ask(proven)
         person = await directory.named(first)
-    _print(common.output(), person)
+    _print(output, person)
+
+
+def _codes_out(asked: Asked) -> dict[str, Any]:
+    return {"state": "proposed", "handles": list(asked.handles), "codes_until_ms": asked.until_ms}
+
+
+def _what_now(first: Handle, second: Handle) -> str:
+    return (
+        f"{first} and {second} have each been sent a code. With both of them, within {GOOD_FOR_MS // 60_000} minutes:\n"
+        f"  trinario person link {first} {second} --code CODE --code CODE"
+    )
 
 
 async def unlink(handle: str, /, *, common: Common = COMMON) -> None:

@@ -71,6 +71,9 @@ def make_node(tx: Tx, acts: Acts, *, name: str, address: str | None, webhook_url
 
 
 def _accounts(asked: Asked) -> Json:
+    if "handle" in asked.call.query:
+        named = accounts.by_handle(asked.tx, accounts.normal_handle(asked.acts.rail, asked.call.query["handle"]))
+        return {"accounts": [named.public()] if named is not None else [], "next": None}
     limit_text = asked.call.query.get("limit", "200")
     if not limit_text.isdecimal() or not 1 <= int(limit_text[:9]) <= PAGE_LENGTH:
         raise Refused(Why.BAD_REQUEST, f"limit: expected 1 to {PAGE_LENGTH}")
