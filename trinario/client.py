@@ -185,6 +185,15 @@ class RailClient:
             after = page["next"] if len(page["messages"]) == _PAGE_LENGTH else None
         return in_reading_order(found)
 
+    async def latest(self, *, thread: str, limit: int) -> list[dict[str, Any]]:
+        """The latest messages of one thread, oldest first. Fetched, they count as delivered."""
+        found = await self._ask("GET", "messages", query={"thread": thread, "limit": str(limit)})
+        return in_reading_order(found["messages"])
+
+    async def typing(self, *, thread: str) -> None:
+        """Show the others that one is writing."""
+        await self._ask("POST", "typing", {"thread": thread, "on": True})
+
     async def threads(self) -> list[dict[str, Any]]:
         """``[{"thread", "with", "name", "unread", "last_at_ms"}]``."""
         found: list[dict[str, Any]] = (await self._ask("GET", "threads"))["threads"]

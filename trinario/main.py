@@ -174,6 +174,14 @@ def _messages(app: App) -> None:
         "trinario watch --as instagram:@bob",
         group=_MESSAGES,
     )
+    _command(
+        app,
+        "chat",
+        "chat.command:chat",
+        "Write and read live, in this terminal.",
+        "trinario chat --as instagram:@bob",
+        group=_MESSAGES,
+    )
 
 
 _ID = "wamid.HBgMMzkzMzMxMTEyMjIy"

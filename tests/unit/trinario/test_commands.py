@@ -32,6 +32,7 @@ OFFERED = {
     "inbox",
     "read",
     "watch",
+    "chat",
     "edit",
     "unsend",
     "react",
