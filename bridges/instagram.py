@@ -21,9 +21,10 @@ MB = 1024 * 1024
 
 CAPABILITIES = Capabilities(
     rail=RailName("instagram"),
-    version=2,
+    version=3,
     text_max=1000,
     text_unit="bytes",
+    app_text_max=20_000,
     text=Level.FULL,
     reply=Level.FULL,
     delivered=Level.DROPPED,

@@ -22,9 +22,10 @@ MB = 1024 * 1024
 
 CAPABILITIES = Capabilities(
     rail=RailName("messenger"),
-    version=2,
+    version=3,
     text_max=2000,
     text_unit="characters",
+    app_text_max=20_000,
     text=Level.FULL,
     reply=Level.FULL,
     delivered=Level.FULL,

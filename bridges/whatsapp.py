@@ -50,9 +50,10 @@ KB, MB = 1024, 1024 * 1024
 
 CAPABILITIES = Capabilities(
     rail=RailName("whatsapp"),
-    version=2,
+    version=3,
     text_max=4096,
     text_unit="characters",
+    app_text_max=65_536,
     text=Level.FULL,
     reply=Level.FULL,
     delivered=Level.FULL,

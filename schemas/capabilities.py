@@ -50,7 +50,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     rail: RailName
     version: int
     text_max: int
+    """The longest text that one post of ours takes, in `text_unit`; what is longer goes in parts."""
     text_unit: Literal["characters", "bytes"]
+    app_text_max: int = 0
+    """The characters that people there may write in one message, where that is more than a post of ours may have: an
+    edit in place takes as many. 0: `text_max` holds for all."""
     text: Level = Level.FULL
     reply: Level = Level.DROPPED
     delivered: Level = Level.DROPPED

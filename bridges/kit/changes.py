@@ -77,7 +77,9 @@ def edit(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused:
     if refused or not context.translator.capabilities.edit.is_native:
         said = words.correction(text) or text
         return _said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.EDIT_CORRECTION)
-    fitted = posting.fit(tx, row, text, context, seats=decode_seats(work.seats))
+    body = [one for one in live if one.place.part < LATER]
+    is_one = len(body) == 1 and body[0].shown.kind == "text"
+    fitted = posting.fit(tx, row, text, context, seats=decode_seats(work.seats), in_place=is_one)
     if isinstance(fitted, Refused):
         return Impossible(why=fitted.why)
     pieces = [piece for piece in fitted.pieces if isinstance(piece, TextPiece)]

@@ -77,11 +77,16 @@ def fit(
     author: str = "",
     forwarded: int = 0,
     answering: str = "",
+    in_place: bool = False,
 ) -> Fitted | Refused:
-    """Content as this rail takes it, with what the rail is known to refuse of its files left out of account."""
+    """Content as this rail takes it, with what the rail is known to refuse of its files left out of account.
+
+    `in_place`: for a message that is edited where it stands, and so may be as long as people there may write.
+    """
+    able = _able(tx, content, context.translator.capabilities)
     return downgrade.fit(
         content,
-        _able(tx, content, context.translator.capabilities),
+        _as_of_people(able) if in_place else able,
         style=context.translator.style,
         link_for=lambda media: context.link_for(media, row.taken_at_ms),
         name_of=lambda party: _name(seats, party),
@@ -167,6 +172,12 @@ def _able(tx: Transaction, content: Content, capabilities: Capabilities) -> Capa
         return capabilities
     left = {kind: limit for kind, limit in capabilities.media.items() if kind not in refused}
     return msgspec.structs.replace(capabilities, media=left)
+
+
+def _as_of_people(capabilities: Capabilities) -> Capabilities:
+    if not capabilities.app_text_max:
+        return capabilities
+    return msgspec.structs.replace(capabilities, text_max=capabilities.app_text_max, text_unit="characters")
 
 
 def _name(seats: Sequence[Seat], party: str) -> str:

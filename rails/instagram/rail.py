@@ -11,7 +11,7 @@ from rails.instagram.routes import ROUTES
 from rails.instagram.wire import InstagramWire
 from rails.kit.abilities import MIB, Abilities, MediaRule
 from rails.kit.model import Why
-from rails.kit.rail import GraphError, Ids, NewAccount, Rail, TextLimit
+from rails.kit.rail import GraphError, Ids, NewAccount, Rail, TextLimit, in_bytes
 
 _NAME = re.compile(r"@[a-z0-9_](?:[a-z0-9._]{0,28}[a-z0-9_])?")
 
@@ -63,7 +63,8 @@ RAIL = Rail(
     title="Instagram",
     webhook_object="instagram",
     address_example="@bob",
-    text_limit=TextLimit(size=1000, unit="bytes of UTF-8", measure=lambda text: len(text.encode())),
+    text_limit=TextLimit(size=1000, unit="bytes of UTF-8", measure=in_bytes),
+    app_text_limit=TextLimit(size=20_000),
     shows_delivered=False,
     ids=Ids(
         person=_scoped_id,

@@ -41,14 +41,17 @@ class Acts:
         opaque: str | None = None,
         details: Details | None = None,
     ) -> Message:
-        """Say `text`, or show the content of `details` with `text` as its caption; see `messages.post` for refusals."""
+        """Say `text`, or show the content of `details` with `text` as its caption; see `messages.post` for refusals.
+
+        Each door has checked the text against its own limit before.
+        """
         shown_files = () if details is None else content.files(details.content)
         message, is_late = messages.post(
             tx,
             self.rail,
             sender=sender,
             recipient=recipient,
-            text=text if details is not None and details.content is not None else messages.check_text(self.rail, text),
+            text=text,
             now_ms=self.now_ms(),
             sent_at_ms=sent_at_ms,
             rank=rank,

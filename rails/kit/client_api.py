@@ -176,7 +176,7 @@ class ClientApi:
 
     def _check(self, asked: NewMessage) -> None:
         if asked.content is None:
-            messages.check_text(self._acts.rail, asked.text)
+            messages.check_text(self._acts.rail, asked.text, self._acts.rail.app_text_limit)
         elif asked.text is not None:
             raise Refused(Why.BAD_REQUEST, "Expected text or content; words beside a file are its caption")
         if isinstance(asked.content, SentContacts) and any(card.official is not None for card in asked.content.cards):

@@ -118,6 +118,8 @@ def post_once(edge: EdgeCall, act: PostText, recipient: Account) -> Message:
 
 def _said(edge: EdgeCall, act: PostText, federation: Mapping[str, Any]) -> tuple[str, Details | None]:
     """The text (or caption) and whatever else there is to it; None for a plain text."""
+    if act.content is None:
+        messages.check_text(edge.rail, act.text, edge.rail.text_limit)
     if act.content is None and not act.preview and not ("forwarded" in federation or "plain" in federation):
         return act.text, None
     has_markup = edge.rail.abilities.has_markup

@@ -31,7 +31,7 @@ def edit(
     if isinstance(details.content, Media):
         words = sending.checked_caption(acts.rail, details.content.file.kind, text)
     else:
-        words = messages.check_text(acts.rail, text)
+        words = messages.check_text(acts.rail, text, acts.rail.app_text_limit)
     now_plain = details.plain if plain is None else plain and abilities.has_markup
     if (words, now_plain) == (message.text, details.plain):
         return message

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from rails.kit import accounts
 from rails.kit.content import Details, pack, unpack
 from rails.kit.model import Account, Message, Refused, Status, Why
-from rails.kit.rail import Rail
+from rails.kit.rail import Rail, TextLimit
 from rails.kit.store import Tx
 
 _COLUMNS = (
@@ -60,19 +60,18 @@ def forget_old_keys(tx: Tx, now_ms: int) -> None:
     tx.run("DELETE FROM post_keys WHERE at_ms < ?", now_ms - KEY_KEPT_MS)
 
 
-def check_text(rail: Rail, text: object) -> str:
+def check_text(rail: Rail, text: object, limit: TextLimit) -> str:
     """A text fit to send, or `bad_request` or `too_long` with the limit and the size."""
     if not isinstance(text, str) or not text.strip():
         raise Refused(Why.BAD_REQUEST, "text: expected a text that is not empty")
     try:
-        size = rail.text_limit.measure(text)
+        size = limit.measure(text)
     except UnicodeEncodeError as error:
         raise Refused(Why.BAD_REQUEST, "text: contains half a surrogate pair, which no encoding can carry") from error
-    if size > rail.text_limit.size:
-        unit = rail.text_limit.unit
+    if size > limit.size:
         raise Refused(
             Why.TOO_LONG,
-            f"text: {size} {unit}, {rail.title} takes {rail.text_limit.size}; shorten it or send it in parts",
+            f"text: {size} {limit.unit}, {rail.title} takes {limit.size}; shorten it or send it in parts",
         )
     return text
 

@@ -133,7 +133,7 @@ def document(rail: Rail) -> dict[str, Any]:
 
 
 def _limits(rail: Rail) -> str:
-    limit = rail.text_limit
+    limit = rail.app_text_limit
     return f"Addresses look like {rail.address_example}. A text has at most {limit.size} {limit.unit}."
 
 

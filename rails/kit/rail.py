@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+def in_characters(text: str) -> int:
+    """Unicode code points. Raises `UnicodeEncodeError` for half a surrogate pair."""
+    return len(text.encode("utf-32-le")) // 4
+
+
+def in_bytes(text: str) -> int:
+    """Bytes of UTF-8. Raises `UnicodeEncodeError` for half a surrogate pair."""
+    return len(text.encode())
+
+
 class TextLimit(msgspec.Struct, frozen=True, kw_only=True):
     """How long a text may be, and in which unit the platform counts."""
 
     size: int
-    unit: str
-    measure: Callable[[str], int]
+    unit: str = "characters"
+    measure: Callable[[str], int] = in_characters
 
 
 class GraphError(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +172,8 @@ class Rail(msgspec.Struct, frozen=True, kw_only=True):
     """One messaging service, described. Everything the kit needs to know about it.
 
     `normalise_address` folds an address to its one spelling and raises `ValueError` with the rule when it is none.
+    `text_limit` is the platform's for a post over its API; `app_text_limit` what people may write in one message, and
+    what an edit takes.
     `shows_delivered`: people see a delivered status (and the wire has one). `routes` are Platform API edges beyond
     the kit's own. `node_of`: the account behind an id in a path, where the platform gives a business several ids;
     `node_extras` tells them to who makes a business.
@@ -172,6 +184,7 @@ class Rail(msgspec.Struct, frozen=True, kw_only=True):
     webhook_object: str
     address_example: str
     text_limit: TextLimit
+    app_text_limit: TextLimit
     shows_delivered: bool
     ids: Ids
     wire: Wire

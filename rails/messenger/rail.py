@@ -73,9 +73,8 @@ RAIL = Rail(
     title="Messenger",
     webhook_object="page",
     address_example="bob.rossi",
-    text_limit=TextLimit(
-        size=2000, unit="characters", measure=lambda text: len(text.encode("utf-16-le")) and len(text)
-    ),
+    text_limit=TextLimit(size=2000),
+    app_text_limit=TextLimit(size=20_000),
     shows_delivered=True,
     ids=Ids(
         person=_scoped_id, business=_page_id, ghost=_scoped_id, message=_message_id, business_address=_business_address

@@ -78,9 +78,8 @@ RAIL = Rail(
     title="WhatsApp",
     webhook_object="whatsapp_business_account",
     address_example="+393331112222",
-    text_limit=TextLimit(
-        size=4096, unit="characters", measure=lambda text: len(text.encode("utf-16-le")) and len(text)
-    ),
+    text_limit=TextLimit(size=4096),
+    app_text_limit=TextLimit(size=65_536),
     shows_delivered=True,
     ids=Ids(person=_account, business=_account, ghost=_ghost, message=_message_id, business_address=_business_address),
     wire=WhatsAppWire(),

@@ -66,8 +66,12 @@ def _changed(can: Capabilities) -> str:
     return ", ".join(filter(None, [_LEVELS[can.edit], _age(can.edit_within_s), times]))
 
 
+def _of_people(can: Capabilities) -> str:
+    return f"; people write up to {can.app_text_max:,} characters" if can.app_text_max else ""
+
+
 _FEATURES: Final[Mapping[str, Callable[[Capabilities], str]]] = {
-    "text": lambda can: f"{can.text_max:,} {can.text_unit} a message",
+    "text": lambda can: f"{can.text_max:,} {can.text_unit} a post" + _of_people(can),
     "answers (replies)": lambda can: _LEVELS[can.reply],
     "delivered is shown": lambda can: _LEVELS[can.delivered],
     "read is shown": lambda can: _LEVELS[can.read],

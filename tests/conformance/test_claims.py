@@ -99,6 +99,25 @@ async def test_a_text_of_the_longest_length_is_one_message(stage: Stage) -> None
         assert all(size(part, can.text_unit) <= can.text_max for part in found)
 
 
+async def test_people_write_more_than_a_post_takes(stage: Stage) -> None:
+    """As long as claimed in one message, and not a character more; it comes in whole, and an edit takes as much."""
+    most = stage.can.app_text_max
+    if not most:
+        return
+    status, told = await stage.bob.write(text="y" * (most + 1))
+    assert (status, told["error"]["code"]) == (400, "too_long")
+    status, told = await stage.bob.write(text="y" * most)
+    assert status == 201, told
+    event = await stage.heard(lambda event: isinstance(event, Message) and event.native_id == told["native_id"])
+    assert isinstance(event, Message)
+    assert event.content == Text(body="y" * most)
+    if stage.can.edit.is_native:
+        target = await stage.say(Text(body="short"))
+        (native_id,) = (await stage.result(target)).native_ids
+        await stage.do(Edit, target, content=Text(body="z" * most))
+        await stage.bob.message(native_id, lambda message: message["text"] == "z" * most)
+
+
 async def test_forwarded(stage: Stage) -> None:
     """As the app's own mark, or in words."""
     result = await stage.result(await stage.say(Text(body="pass it on"), forwarded=1))

@@ -69,7 +69,7 @@ async def test_what_people_mistype(federation: Federation) -> None:
     for words, code, says in (
         (("send", "--as", ALICE, "--to", "instagram:@nobody", "hello"), 3, "Nobody on the federation has this address"),
         (("send", "--as", "instagram:@carla", "--to", ALICE, "hello"), 3, "account register"),
-        (("send", "--as", ALICE, "--to", BOB, "x" * 5000), 4, "4096"),
+        (("send", "--as", ALICE, "--to", BOB, "x" * 70_000), 4, "65536"),
         (("send", "--as", "bob", "--to", BOB, "hello"), 2, "rail:address"),
         (("trace", "evt_unknown"), 3, "evt_unknown"),
         (("route", "explain", "--from", ALICE, "--to", "messenger:nobody"), 3, "messenger:nobody"),

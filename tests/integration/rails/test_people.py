@@ -118,15 +118,32 @@ async def test_nobody_sees_other_peoples_threads(house: Any) -> None:
     ],
 )
 async def test_long_texts(open_house: Any, rail: str, text: str, size: str) -> None:
-    """The limit is each platform's own, and the error says it and the size."""
+    """The Platform API's limit is each platform's own, and the error says it and the size; people have more room."""
     house = await open_house(rail)
     alice, bob = await house.person("alice"), await house.person("bob")
-    status, answer = await alice.call("POST", "messages", json={"to": bob.handle, "text": text})
-    assert (status, answer["error"]["code"]) == (400, "too_long")
-    assert size in answer["error"]["message"]
-    await alice.send(bob.handle, text[:-1])
     status, answer = await house.graph("POST", f"{alice.id}/messages", json=house.text_body(bob.id, text))
     assert (status, answer["error"]["code"]) == (400, 100)
+    assert size in str(answer["error"])
+    status, answer = await house.graph("POST", f"{alice.id}/messages", json=house.text_body(bob.id, text[:-1]))
+    assert status == 200, answer
+    await alice.send(bob.handle, text)
+
+
+@pytest.mark.parametrize(("rail", "most"), [("whatsapp", 65_536), ("messenger", 20_000), ("instagram", 20_000)])
+async def test_the_apps_limit(open_house: Any, rail: str, most: int) -> None:
+    """What people may write in one message, also by an edit of the partner's."""
+    house = await open_house(rail)
+    alice, bob = await house.person("alice"), await house.person("bob")
+    text = "\N{GRINNING FACE}" * most
+    status, answer = await alice.call("POST", "messages", json={"to": bob.handle, "text": text + "x"})
+    assert (status, answer["error"]["code"]) == (400, "too_long")
+    assert f"{most + 1} characters" in answer["error"]["message"]
+    native_id = (await alice.send(bob.handle, text))["native_id"]
+    assert [message["text"] for message in await bob.inbox()] == [text]
+    for said, expected in ((text[::-1] + "x", 400), ("x" + text[1:], 200)):
+        body = {"native_id": native_id, "text": said}
+        status, answer = await house.graph("POST", f"federation/{alice.id}/edit", json=body)
+        assert status == expected, answer
 
 
 async def test_sessions_and_registration(house: Any) -> None:
