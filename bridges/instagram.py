@@ -8,14 +8,10 @@ Habits to know: the layout is Messenger's, the receipts are not: `read.mid` name
 delivery receipt at all; a text is limited in *bytes*; our own posts come back as `is_echo` with `metadata`.
 """
 
-from bridges.kit import envelopes, graph, pages
-from bridges.kit.contract import Call, Native, Post, Posted, Translator, Upload, Verdict
-from bridges.kit.formatting import PLAIN
+from bridges.kit import graph, pages
+from bridges.kit.contract import Translator
 from schemas.capabilities import Capabilities, Level, MediaLimit
-from schemas.content import MediaKind
 from schemas.ids import RailName
-
-API = "/v23.0"
 
 MB = 1024 * 1024
 
@@ -79,43 +75,13 @@ ERRORS: graph.ErrorTable = {
 }
 
 
-class Instagram:
+class Instagram(pages.Pages):
     """The translator of the Instagram Messaging API. See `Translator`."""
 
     rail = RailName("instagram")
     capabilities = CAPABILITIES
-    style = PLAIN
-
-    def read_webhook(self, body: bytes) -> list[Native]:
-        return pages.read_webhook(body)
-
-    def post(self, post: Post) -> Call:
-        return pages.post(post, path=_messages(post.node), more={})
-
-    def posted(self, answer: bytes) -> Posted:
-        return envelopes.posted(answer)
-
-    def react(self, *, node: str, peer: str, native_id: str, emoji: str) -> Call:
-        return pages.react(path=_messages(node), peer=peer, native_id=native_id, emoji=emoji)
-
-    def upload(self, *, node: str, kind: MediaKind, mime: str) -> Upload:  # noqa: ARG002 - it is found out there
-        return pages.upload(path=f"{API}/{node}/message_attachments", kind=kind, platform="instagram")
-
-    def uploaded(self, answer: bytes) -> str:
-        return envelopes.uploaded(answer)
-
-    def locate(self, ref: str) -> Call | None:  # noqa: ARG002 - webhooks always say where a file is
-        return None
-
-    def located(self, answer: bytes) -> str:  # noqa: ARG002
-        return ""
-
-    def judge(self, status: int, answer: bytes) -> Verdict:
-        return graph.judge(status, answer, ERRORS)
-
-
-def _messages(node: str) -> str:
-    return f"{API}/{node}/messages"
+    errors = ERRORS
+    platform = "instagram"
 
 
 TRANSLATOR: Translator = Instagram()

@@ -64,14 +64,6 @@ def log(partition: int) -> str:
     return f"log.{partition}"
 
 
-def parse_log(subject: str) -> int:
-    """The partition of a log subject. Raises `BadSubject`."""
-    match subject.split("."):
-        case ["log", partition] if partition.isdigit():
-            return int(partition)
-    raise BadSubject(f"{subject!r} is not a log subject; expected log.<partition>.")
-
-
 def dead(stage: str, rail: str) -> str:
     """Where what could not be understood or delivered is kept, with the reason."""
     return f"dead.{stage}.{_rail(rail)}"

@@ -25,7 +25,7 @@ class NativeMedia(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: MediaKind
     ref: str = ""
-    """What the rail is asked by for an address (`Translator.locate`); empty when only `url` leads there."""
+    """What the rail is asked by for an address (`Translator.locator`); empty when only `url` leads there."""
     url: str = ""
     """Where the bytes are, for a while. Only addresses of the rail's own origin are followed."""
     mime: str = ""
@@ -190,6 +190,14 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of each file of the piece -> what the rail called it when it was uploaded."""
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that `node` is about to show as `kind`. `mime`: what it was found to be."""
+
+    node: str
+    kind: MediaKind
+    mime: str
+
+
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """How a file is given to the rail: one multipart form, the file in `file_field` after the other fields."""
 
@@ -222,6 +230,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     """The platform's number, or the federation extension's word (``too_old``, ``not_found``, ...)."""
     text: str = ""
+
+
+class Locator(Protocol):
+    """How a rail is asked where a file is (`NativeMedia.ref`), when its webhook named no address or an old one."""
+
+    def locate(self, ref: str) -> Call:
+        """The call that asks."""
+
+    def located(self, answer: bytes) -> str:
+        """The body of a 2xx answer to it -> the address; empty when there is none."""
 
 
 class Translator(Protocol):
@@ -261,20 +279,15 @@ class Translator(Protocol):
     def react(self, *, node: str, peer: str, native_id: str, emoji: str) -> Call:
         """The call that shows `node`'s one reaction to a message; empty: takes it back. May be repeated."""
 
-    def upload(self, *, node: str, kind: MediaKind, mime: str) -> Upload:
+    @property
+    def locator(self) -> Locator | None:
+        """For rails whose files are found by asking; None on those whose webhooks always say where they are."""
+
+    def upload(self, offer: Offer) -> Upload:
         """How a file is uploaded before a post shows it. Called once a file and rail, until it is forgotten there."""
 
     def uploaded(self, answer: bytes) -> str:
         """The body of a 2xx answer to an upload -> the file's name in posts; empty: not understood, tried again."""
-
-    def locate(self, ref: str) -> Call | None:
-        """The call that asks where a file (`NativeMedia.ref`) is; None on rails whose webhooks always say it.
-
-        Called when the webhook named no address, and when the one it named has gone.
-        """
-
-    def located(self, answer: bytes) -> str:
-        """The body of a 2xx answer to `locate` -> the address; empty when there is none."""
 
     def judge(self, status: int, answer: bytes) -> Verdict:
         """Any answer to any call -> what it means. Called for direct calls and for each response in a batch."""

@@ -16,7 +16,7 @@ import msgspec
 
 from bridges.kit import lost as phrases
 from bridges.kit import parts, words
-from bridges.kit.formatting import PLAIN, NameOf, Rendered, Style, in_words, no_names, written
+from bridges.kit.formatting import PLAIN, NameOf, Rendered, Style, in_words, no_names, render, written
 from bridges.kit.spans import canonical
 from schemas.capabilities import Capabilities, Level, MediaLimit
 from schemas.content import Album, Contacts, Content, Location, MarkKind, Media, MediaKind, Poll, Text, Unsupported
@@ -265,10 +265,9 @@ class _Fitting:
         first = pieces[0] if pieces else None
         if isinstance(first, MediaPiece | AlbumPiece):
             kind = first.kind if isinstance(first, MediaPiece) else first.items[0].kind
-            worded, lost = in_words(caption, self._can.marks, self._name_of)
-            one = written(worded, self._style)
+            one = render(caption, self._can.marks, self._style, self._name_of)
             if len(one.body) <= self._can.media[kind].caption_max:
-                self.lost += [*lost, *one.lost]
+                self.lost += one.lost
                 return [msgspec.structs.replace(first, caption=one.body, plain=one.plain), *pieces[1:]]
         self.lost.append(phrases.CAPTION_APART)
         return [*pieces, *self._texts(caption)]

@@ -120,16 +120,16 @@ class Files:
         return found
 
     async def _locate(self, ref: str) -> str:
-        call = self._translator.locate(ref)
-        if call is None:
+        locator = self._translator.locator
+        if locator is None:
             return ""
-        answer = await self._client.ask(call)
+        answer = await self._client.ask(locator.locate(ref))
         verdict = self._translator.judge(answer.status, answer.body)
         if verdict.outcome == "permanent":
             return ""
         if verdict.outcome != "done":
             raise Unanswered(f"{ref}: {verdict.text}")
-        return self._translator.located(answer.body)
+        return locator.located(answer.body)
 
     async def _download(self, url: str) -> _Fetched | None:
         """The file on disk, with its digest; None when it has gone."""

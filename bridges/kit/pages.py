@@ -1,15 +1,15 @@
 """The wire of pages: `entry[].messaging[]` updates between two accounts, and the sends that go with them. Pure.
 
 Two of the platforms speak it, with other habits: which receipts, which attachments, which limits. What they share is
-here, what sets them apart is in their own files.
+here, what sets them apart is in their own files, each a `Pages` with its own tables.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from bridges.kit import envelopes, tolerant
+from bridges.kit import envelopes, graph, tolerant
 from bridges.kit.contract import (
     Call,
     Native,
@@ -22,12 +22,20 @@ from bridges.kit.contract import (
     NativeReaction,
     NativeReceipt,
     NativeUnsend,
+    Offer,
     Post,
+    Posted,
     Upload,
+    Verdict,
 )
 from bridges.kit.downgrade import AlbumPiece, MediaPiece, TextPiece
 from bridges.kit.envelopes import Described
+from bridges.kit.formatting import PLAIN
+from schemas.capabilities import Capabilities
 from schemas.content import Location, MediaKind, Text, Unsupported
+from schemas.ids import RailName
+
+API = "/v23.0"
 
 KINDS: Mapping[str, MediaKind] = {
     "image": "image",
@@ -152,11 +160,6 @@ NAMED: Mapping[str, str] = {
 """The platforms' names of reactions, for updates without the emoji itself."""
 
 
-def read_webhook(body: bytes) -> list[Native]:
-    """Every update of a webhook's body."""
-    return envelopes.messaging(body, _updates, _read_update)
-
-
 def _read_update(update: Update) -> Iterator[Native]:
     sender, recipient = update.sender.id, update.recipient.id
     if update.message is not None:
@@ -258,20 +261,65 @@ def _instead(attachment: _Attachment) -> NativeContent:
 # --- sends -----------------------------------------------------------------------------------------------------------
 
 
-def post(post: Post, *, path: str, more: Mapping[str, Any]) -> Call:
-    """A send; `more`: members of the body that only one of the platforms has."""
-    federation: dict[str, Any] = {"order": post.order, "sent_at_ms": post.sent_at_ms}
-    if post.forwarded:
-        federation["forwarded"] = post.forwarded
-    body: dict[str, Any] = {
-        "recipient": {"id": post.peer},
-        **more,
-        "message": {**_message(post), "metadata": post.opaque},
-        "federation": federation,
-    }
-    if post.reply_to:
-        body["reply_to"] = {"mid": post.reply_to}
-    return Call(method="POST", path=path, headers={"Idempotency-Key": post.key}, body=body)
+class Pages:
+    """The translator of a platform of pages (see `Translator`), for a rail's file to fill in."""
+
+    rail: RailName
+    capabilities: Capabilities
+    errors: graph.ErrorTable
+    platform: str
+    """What the platform calls itself in uploads."""
+    post_members: ClassVar[Mapping[str, Any]] = {}
+    """Members of a send that only this platform has."""
+    style = PLAIN
+    locator = None
+
+    def read_webhook(self, body: bytes) -> list[Native]:
+        return envelopes.messaging(body, _updates, _read_update)
+
+    def post(self, post: Post) -> Call:
+        federation: dict[str, Any] = {"order": post.order, "sent_at_ms": post.sent_at_ms}
+        if post.forwarded:
+            federation["forwarded"] = post.forwarded
+        body: dict[str, Any] = {
+            "recipient": {"id": post.peer},
+            **self.post_members,
+            "message": {**_message(post), "metadata": post.opaque},
+            "federation": federation,
+        }
+        if post.reply_to:
+            body["reply_to"] = {"mid": post.reply_to}
+        return Call(method="POST", path=_messages(post.node), headers={"Idempotency-Key": post.key}, body=body)
+
+    def posted(self, answer: bytes) -> Posted:
+        return envelopes.posted(answer)
+
+    def react(self, *, node: str, peer: str, native_id: str, emoji: str) -> Call:
+        """The platforms' react and unreact; `emoji` is the extension's, for those that have no name."""
+        payload: dict[str, Any] = {"message_id": native_id}
+        if emoji:
+            name = next((name for name, known in NAMED.items() if known == emoji), "other")
+            payload |= {"reaction": name, "emoji": emoji}
+        action = "react" if emoji else "unreact"
+        body = {"recipient": {"id": peer}, "sender_action": action, "payload": payload}
+        return Call(method="POST", path=_messages(node), body=body)
+
+    def upload(self, offer: Offer) -> Upload:
+        """One that may be shown by any number of sends; what it is the platform finds out."""
+        message = {"attachment": {"type": TYPES[offer.kind], "payload": {"is_reusable": True}}}
+        fields = {"message": msgspec.json.encode(message).decode(), "platform": self.platform}
+        path = f"{API}/{offer.node}/message_attachments"
+        return Upload(path=path, fields=fields, file_field="filedata", lasts_s=UPLOADS_LAST_S)
+
+    def uploaded(self, answer: bytes) -> str:
+        return envelopes.uploaded(answer)
+
+    def judge(self, status: int, answer: bytes) -> Verdict:
+        return graph.judge(status, answer, self.errors)
+
+
+def _messages(node: str) -> str:
+    return f"{API}/{node}/messages"
 
 
 def _message(post: Post) -> dict[str, Any]:
@@ -288,21 +336,3 @@ def _message(post: Post) -> dict[str, Any]:
 
 def _attached(piece: MediaPiece, uploads: Mapping[str, str]) -> dict[str, Any]:
     return {"type": TYPES[piece.kind], "payload": {"attachment_id": uploads[piece.media.sha256]}}
-
-
-def react(*, path: str, peer: str, native_id: str, emoji: str) -> Call:
-    """The platforms' react and unreact; `emoji` is the extension's, for those that have no name."""
-    payload: dict[str, Any] = {"message_id": native_id}
-    if emoji:
-        name = next((name for name, known in NAMED.items() if known == emoji), "other")
-        payload |= {"reaction": name, "emoji": emoji}
-    action = "react" if emoji else "unreact"
-    body = {"recipient": {"id": peer}, "sender_action": action, "payload": payload}
-    return Call(method="POST", path=path, body=body)
-
-
-def upload(*, path: str, kind: MediaKind, platform: str) -> Upload:
-    """An upload that may be shown by any number of sends."""
-    message = {"attachment": {"type": TYPES[kind], "payload": {"is_reusable": True}}}
-    fields = {"message": msgspec.json.encode(message).decode(), "platform": platform}
-    return Upload(path=path, fields=fields, file_field="filedata", lasts_s=UPLOADS_LAST_S)

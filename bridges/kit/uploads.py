@@ -10,7 +10,7 @@ from sqlite3 import Connection as Transaction
 
 import structlog
 
-from bridges.kit.contract import Translator, Upload
+from bridges.kit.contract import Offer, Translator, Upload
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.steps import Wanting
 from bus.media import Card, MediaDamaged, MediaStore
@@ -122,7 +122,7 @@ class Uploader:
         card = await self._media.find(media.sha256)
         if card is None:
             raise Lost(f"the {media.kind} is not kept any more")
-        upload = self._translator.upload(node=node, kind=kind, mime=media.mime)
+        upload = self._translator.upload(Offer(node=node, kind=kind, mime=media.mime))
         async with self._slots:
             answer = await self._send(upload, media, card)
         verdict = self._translator.judge(answer.status, answer.body)

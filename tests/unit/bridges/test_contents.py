@@ -18,6 +18,7 @@ from bridges.kit.contract import (
     NativeReaction,
     NativeUnsend,
     NativeVote,
+    Offer,
     Post,
     Translator,
     Unreadable,
@@ -412,12 +413,12 @@ def test_whatsapp_reacts_as_documented() -> None:
 
 def test_uploads_are_asked_for_as_documented() -> None:
     """One form a rail, and where its answer has the id."""
-    upload = WHATSAPP.upload(node="1", kind="voice", mime="audio/ogg")
+    upload = WHATSAPP.upload(Offer(node="1", kind="voice", mime="audio/ogg"))
     assert (upload.path, upload.file_field) == ("/v23.0/1/media", "file")
     assert upload.fields == {"messaging_product": "whatsapp", "type": "audio/ogg"}
     assert WHATSAPP.uploaded(b'{"id":"900"}') == "900"
     for translator in (MESSENGER, INSTAGRAM):
-        upload = translator.upload(node="1", kind="voice", mime="audio/ogg")
+        upload = translator.upload(Offer(node="1", kind="voice", mime="audio/ogg"))
         assert (upload.path, upload.file_field) == ("/v23.0/1/message_attachments", "filedata")
         assert json.loads(upload.fields["message"]) == {
             "attachment": {"type": "audio", "payload": {"is_reusable": True}}
@@ -428,11 +429,12 @@ def test_uploads_are_asked_for_as_documented() -> None:
 
 def test_whatsapp_says_where_a_file_is() -> None:
     """By its id, again and again: the address lives for minutes."""
-    call = WHATSAPP.locate("77")
-    assert call is not None
+    locator = WHATSAPP.locator
+    assert locator is not None
+    call = locator.locate("77")
     assert (call.method, call.path) == ("GET", "/v23.0/77")
-    assert WHATSAPP.located(b'{"url":"https://x/y","file_size":5}') == "https://x/y"
-    assert WHATSAPP.located(b"{") == ""
+    assert locator.located(b'{"url":"https://x/y","file_size":5}') == "https://x/y"
+    assert locator.located(b"{") == ""
 
 
 @pytest.mark.parametrize("where", ["error_data", "error"])

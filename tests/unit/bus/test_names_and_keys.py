@@ -13,7 +13,6 @@ from bus.subjects import BadSubject
 def test_subjects_are_read_as_they_are_built() -> None:
     """Every builder with its parser."""
     assert subjects.parse_ingress(subjects.ingress("whatsapp", 15)) == ("whatsapp", 15)
-    assert subjects.parse_log(subjects.log(3)) == 3
     assert subjects.parse_live(subjects.live(3, "whatsapp", "typing")) == (3, "whatsapp", "typing")
     assert subjects.ingress_stream("operator") == "IN_OPERATOR"
     assert subjects.schedule(1, "x") == "at.1.x"
