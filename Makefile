@@ -32,8 +32,8 @@ test: $(VENV)/.test ## run the tests (what .ci/run calls)
 e2e: $(VENV)/.test ## the story over real processes, with kill -9
 	@$(BIN)/python -m pytest -m e2e tests/e2e
 
-soak: $(VENV)/.test ## people write while everything is killed: make soak SEED=7 MINUTES=10
-	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5)
+soak: $(VENV)/.test ## people write while everything is killed: make soak SEED=7 MINUTES=10 SERVERS=3
+	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5) --servers $(or $(SERVERS),1)
 
 mutants: $(VENV)/.test ## plant bugs in a copy, and expect the tests to find each
 	@$(BIN)/python -m tests.mutants

@@ -35,7 +35,12 @@ class NatsSettings(_Section, frozen=True, kw_only=True):
 
     url: str | None = None
     port: Port = 7100
-    replicas: Count = 1
+    servers: Literal[1, 3, 5] = 1
+    """How many embedded nats-servers keep the streams together. Fixed when the bus is created."""
+    more_ports: Port = 7140
+    """Where the second of several servers listens; the others take the next ones."""
+    replicas: Count | None = None
+    """On how many servers each stream is kept. None: on all of `servers`."""
     max_payload_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=64 * _MIB)] = 8 * _MIB
     max_file_bytes: Size | None = None
     """What the streams may take of the disk. None: four fifths of what is free when the server starts."""

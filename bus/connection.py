@@ -144,11 +144,14 @@ class Connection:
 
     @classmethod
     async def open(cls, *, url: str, seed: str, name: str, role: str) -> "Connection":
-        """Connect with an NKey seed. Raises `NotConnected` naming the address when nobody (or a refusal) answers."""
+        """Connect with an NKey seed. `url`: an address, or several of one cluster, separated by commas.
+
+        Raises `NotConnected` naming the address when nobody (or a refusal) answers.
+        """
         self = cls(name=name, role=role)
         try:
             await self._client.connect(
-                servers=[url],
+                servers=url.split(","),
                 name=name,
                 nkeys_seed_str=seed,
                 inbox_prefix=inbox_prefix(role).encode(),

@@ -84,6 +84,20 @@ async def check_version(binary: Path) -> str:
     return match[0]
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server of a cluster has to know of the others (`bus.cluster`)."""
+
+    name: str
+    """Its own; it must stay the same, and have no spaces."""
+    listen: str
+    """Where it takes routes, ``host:port``."""
+    routes: tuple[str, ...]
+    """Where the servers are, its own place among them, ``nats://host:port``."""
+    cert: Path
+    key: Path
+    authority: Path
+
+
 class EmbeddedServer:
     """One nats-server on 127.0.0.1, in a folder of its own. `port` 0 takes a free one and keeps it over restarts."""
 
@@ -99,8 +113,11 @@ class EmbeddedServer:
         sync_always: bool = True,
         probe_every_s: float = 5.0,
         sick_after: int = 6,
+        member: Member | None = None,
     ) -> None:
-        """`max_file_bytes` None: four fifths of what is free now. `sync_always` False loses messages on power cuts.
+        """`member`: it is one of a cluster.
+
+        `max_file_bytes` None: four fifths of what is free now. `sync_always` False loses messages on power cuts.
 
         A server that was healthy and then fails `sick_after` probes in a row is killed and started again: a stream
         that met a full disk or a write error stays frozen until then.
@@ -109,6 +126,7 @@ class EmbeddedServer:
         self._folder, self._keys, self._rails = folder, keys, list(rails)
         self._port, self._max_payload_bytes = port, max_payload_bytes
         self._max_file_bytes, self._sync_always = max_file_bytes, sync_always
+        self._member = member
         self._process: asyncio.subprocess.Process | None = None
         self._lock: int | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -125,6 +143,11 @@ class EmbeddedServer:
         if self._process is None:
             raise ServerError("nats-server was not started.")
         return self._process.pid
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """As `bus.cluster.Cluster.pids`."""
+        return {"nats": self.pid}
 
     async def start(self) -> str:
         """Start it, wait until JetStream answers, watch it from now on. Its address. Raises `ServerError`."""
@@ -208,10 +231,15 @@ class EmbeddedServer:
         with suppress(OSError, TimeoutError, aiohttp.ClientError):
             async with (
                 aiohttp.ClientSession(timeout=limit) as http,
-                http.get(f"{self.monitoring_url}/healthz") as found,
+                http.get(f"{self.monitoring_url}/healthz{self._own_health}") as found,
             ):
                 return found.status == 200
         return False
+
+    @property
+    def _own_health(self) -> str:
+        """Of a cluster's server only what is its own: that the others are away is no reason to start it again."""
+        return "?js-server-only=true" if self._member is not None else ""
 
     async def _launch(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -292,7 +320,7 @@ class EmbeddedServer:
         store.mkdir(exist_ok=True)
         free_bytes = shutil.disk_usage(store).free
         return {
-            "server_name": "trinario",
+            "server_name": self._member.name if self._member is not None else "trinario",
             "listen": f"127.0.0.1:{self._port or -1}",
             "http": "127.0.0.1:-1",
             "ports_file_dir": str(self._folder),
@@ -308,6 +336,7 @@ class EmbeddedServer:
                 "max_memory_store": 256 * 1024 * 1024,
             },
             "authorization": {"users": [self._user(role, key) for role, key in self._keys.items()]},
+            **({"cluster": _routes(self._member)} if self._member is not None else {}),
         }
 
     def _user(self, role: str, key: KeyPair) -> dict[str, Any]:
@@ -321,6 +350,22 @@ class EmbeddedServer:
                 **answers,
             },
         }
+
+
+def _routes(member: Member) -> dict[str, Any]:
+    """How a server finds the others of its cluster, and knows that they are the others."""
+    return {
+        "name": "trinario",
+        "listen": member.listen,
+        "routes": list(member.routes),
+        "tls": {
+            "cert_file": str(member.cert),
+            "key_file": str(member.key),
+            "ca_file": str(member.authority),
+            "verify": True,
+            "timeout": 5,
+        },
+    }
 
 
 def _take_lock(folder: Path) -> int:

@@ -1,7 +1,7 @@
 """Which daemon listens on which port of this machine, and whether those ports are free.
 
 Contract: base +0 NATS, +1 and on the rails, +11 and on their bridges, +20 the console, +30 metrics: the router's,
-and +31 the ledger's.
+and +31 the ledger's. Further nats-servers of a cluster: +40 and on.
 """
 
 import random
@@ -15,8 +15,8 @@ from trinario.failures import Misconfigured
 
 HOST = "127.0.0.1"
 DEFAULT_BASE = 7100
-_RAIL, _BRIDGE, _CONSOLE, _ROUTER, _LEDGER = 1, 11, 20, 30, 31
-_MOST_RAILS = 9
+_RAIL, _BRIDGE, _CONSOLE, _ROUTER, _LEDGER, _MORE_NATS = 1, 11, 20, 30, 31, 40
+_MOST_RAILS, _MOST_MORE_NATS = 9, 4
 _LOWEST, _DEFAULT_EPHEMERAL = 10_000, 32_768
 _EPHEMERAL_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -25,6 +25,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     """The ports of one `up`."""
 
     nats: int
+    more_nats: int
+    """The first of `_MOST_MORE_NATS` ports for a cluster's further servers. Nothing listens there without a cluster."""
     router: int
     ledger: int
     console: int
@@ -49,13 +51,14 @@ def planned(base: int, rails: Sequence[str]) -> Ports:
         raise Misconfigured(
             f"{len(rails)} rails do not fit the port plan (at most {_MOST_RAILS}): run them one by one."
         )
-    if base and not 1024 <= base <= 65_535 - _LEDGER:
-        raise Misconfigured(
-            f"--port-base {base} is out of range: choose 1024 to {65_535 - _LEDGER}, or 0 for free ports."
-        )
-    find: Callable[[int], int] = (lambda offset: base + offset) if base else _Free().take
+    highest = 65_535 - _MORE_NATS - _MOST_MORE_NATS
+    if base and not 1024 <= base <= highest:
+        raise Misconfigured(f"--port-base {base} is out of range: choose 1024 to {highest}, or 0 for free ports.")
+    free = _Free()
+    find: Callable[[int], int] = (lambda offset: base + offset) if base else free.take
     return Ports(
         nats=find(0),
+        more_nats=base + _MORE_NATS if base else free.take_run(_MOST_MORE_NATS),
         router=find(_ROUTER),
         ledger=find(_LEDGER),
         console=find(_CONSOLE),
@@ -97,9 +100,14 @@ class _Free:
         self._below = _first_ephemeral()
 
     def take(self, _: int) -> int:
-        for port in random.sample(range(_LOWEST, self._below), k=500):
-            if port not in self._taken and is_free(port):
-                self._taken.add(port)
+        return self.take_run(1)
+
+    def take_run(self, length: int) -> int:
+        """The first of so many ports in a row."""
+        for port in random.sample(range(_LOWEST, self._below - length), k=500):
+            run = range(port, port + length)
+            if self._taken.isdisjoint(run) and all(map(is_free, run)):
+                self._taken.update(run)
                 return port
         raise Misconfigured("No free ports were found. Name a base with --port-base N.")
 

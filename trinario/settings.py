@@ -22,6 +22,7 @@ from trinario.ports import DEFAULT_BASE, HOST, Ports, planned
 
 _SECRET = ("partner_token", "partner_secret")
 _HIDDEN = "(hidden)"
+_OWN_NATS = ("port", "more_ports", "servers")
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ def _file(place: Place, config: Path | None) -> Path | None:
 def _keys(ports: Ports) -> dict[str, Any]:
     return {
         "nats.port": ports.nats,
+        "nats.more_ports": ports.more_nats,
         "router.port": ports.router,
         "ledger.port": ports.ledger,
         "console.port": ports.console,
@@ -93,10 +95,19 @@ def _complete(place: Place, settings: Settings) -> Settings:
     nats = settings.nats
     rails = {name: _rail(place, name, rail) for name, rail in settings.rails.items()}
     bridges = {name: _bridge(settings.bridges.get(name) or BridgeSettings()) for name in rails}
-    url = nats.url or f"nats://{HOST}:{nats.port}"
-    return msgspec.structs.replace(
-        settings, data=place.data, nats=msgspec.structs.replace(nats, url=url), rails=rails, bridges=bridges
-    )
+    url = nats.url or ",".join(f"nats://{HOST}:{port}" for port in nats_ports(settings).values())
+    replicas = nats.replicas or nats.servers
+    nats = msgspec.structs.replace(nats, url=url, replicas=replicas)
+    return msgspec.structs.replace(settings, data=place.data, nats=nats, rails=rails, bridges=bridges)
+
+
+def nats_ports(settings: Settings) -> dict[str, int]:
+    """Where the embedded nats-servers listen, by the names they have in run.json."""
+    nats = settings.nats
+    if nats.servers == 1:
+        return {"nats": nats.port}
+    ports = [nats.port, *range(nats.more_ports, nats.more_ports + nats.servers - 1)]
+    return {f"nats-{number}": port for number, port in enumerate(ports, start=1)}
 
 
 def _rail(place: Place, name: str, rail: RailSettings) -> RailSettings:
@@ -142,7 +153,7 @@ def environment(settings: Settings, *, runs_nats: bool, environ: Mapping[str, st
         "ledger.port": settings.ledger.port,
         "console.port": settings.console.port,
         "log.level": settings.log.level,
-        **({"nats.port": settings.nats.port} if runs_nats else {}),
+        **({f"nats.{key}": getattr(settings.nats, key) for key in _OWN_NATS} if runs_nats else {}),
         **{f"rails.{name}.port": rail.port for name, rail in settings.rails.items()},
         **{f"bridges.{name}.port": bridge.port for name, bridge in settings.bridges.items()},
     }

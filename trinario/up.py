@@ -19,6 +19,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from bus.cluster import Cluster
 from bus.config import Settings
 from bus.logs import configure
 from bus.runtime import run_daemon
@@ -37,7 +38,7 @@ from trinario.options import COMMON, Common, Flag
 from trinario.output import Output, picked
 from trinario.place import Daemon, Place, Running, write_private
 from trinario.processes import run_child
-from trinario.settings import Machine, addresses, environment, ledger_url, machine, router_url
+from trinario.settings import Machine, addresses, environment, ledger_url, machine, nats_ports, router_url
 
 _LOOK_AT_NATS_EVERY_S = 0.25
 
@@ -76,7 +77,7 @@ def up(
 def _ports_here(found: Machine) -> dict[str, int]:
     settings = found.settings
     return {
-        **({"nats": settings.nats.port} if found.runs_nats else {}),
+        **(nats_ports(settings) if found.runs_nats else {}),
         **{f"rail-{name}": rail.port for name, rail in settings.rails.items() if name in BUNDLED},
         **{f"bridge-{name}": bridge.port for name, bridge in settings.bridges.items()},
         "console": settings.console.port,
@@ -203,22 +204,23 @@ class _Everything:
             await make_bus(self._settings, self._settings.nats.url or "")
             yield
             return
-        async with serving_nats(self._settings) as server, asyncio.TaskGroup() as group:
-            # `wait_closed` raises when the server's own supervision has failed: then we end, too.
-            tasks = [group.create_task(self._watch(server)), group.create_task(server.wait_closed())]
+        async with serving_nats(self._settings) as servers, asyncio.TaskGroup() as group:
+            # `wait_closed` raises when the servers' own supervision has failed: then we end, too.
+            tasks = [group.create_task(self._watch(servers)), group.create_task(servers.wait_closed())]
             try:
                 yield
             finally:
                 for task in tasks:
                     task.cancel()
 
-    async def _watch(self, server: EmbeddedServer) -> None:
-        """The server's own supervision starts it again; here it is said, and run.json is kept true."""
+    async def _watch(self, servers: EmbeddedServer | Cluster) -> None:
+        """The servers' own supervision starts them again; here it is said, and run.json is kept true."""
         while True:
-            if self._pids.get("nats") != server.pid:
-                if "nats" in self._pids:
-                    self._output.note(f"nats died and was started again (process {server.pid}).")
-                self._note_pid("nats", server.pid)
+            for name, pid in servers.pids.items():
+                if self._pids.get(name) != pid:
+                    if name in self._pids:
+                        self._output.note(f"{name} died and was started again (process {pid}).")
+                    self._note_pid(name, pid)
             await asyncio.sleep(_LOOK_AT_NATS_EVERY_S)
 
     async def _run_part(self, part: Part) -> None:

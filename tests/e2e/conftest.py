@@ -27,10 +27,11 @@ class CommandFailed(Exception):
 
 
 class Federation:
-    """`trinario up --processes` on free ports, in a folder of its own."""
+    """`trinario up --processes` on free ports, in a folder of its own. `servers`: how many nats-servers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, servers: int = 1) -> None:
         self.folder = folder
+        self._environ = {**os.environ, "TRINARIO_NATS__SERVERS": str(servers)}
         self.rails: dict[str, str] = {}
         self._up: asyncio.subprocess.Process | None = None
         self._log = (folder / "up.log").open("ab")
@@ -42,6 +43,7 @@ class Federation:
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
             cwd=ROOT,
+            env=self._environ,
         )
         assert self._up.stdout is not None
         line = await asyncio.wait_for(self._up.stdout.readline(), 60)

@@ -36,6 +36,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     minutes: float
+    servers: int
+    """nats-servers: 1, or a cluster."""
     date: str
     machine: str
     people: int
@@ -54,19 +56,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return sum(count for kind, count in self.faults.items() if kind.startswith(("kill ", "stop ")))
 
 
-async def soak(*, seed: int, minutes: float, size: int, folder: Path) -> tuple[Report, History]:
-    """One run in a fresh folder."""
-    federation = Federation(folder)
+async def soak(*, seed: int, minutes: float, size: int, folder: Path, servers: int = 1) -> tuple[Report, History]:
+    """One run in a fresh folder. `servers`: how many nats-servers keep the bus together."""
+    federation = Federation(folder, servers=servers)
     await federation.start()
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            return await _run(federation, http, seed=seed, minutes=minutes, size=size)
+            return await _run(federation, http, seed=seed, minutes=minutes, size=size, servers=servers)
     finally:
         await federation.stop()
 
 
 async def _run(
-    federation: Federation, http: aiohttp.ClientSession, *, seed: int, minutes: float, size: int
+    federation: Federation, http: aiohttp.ClientSession, *, seed: int, minutes: float, size: int, servers: int
 ) -> tuple[Report, History]:
     crowd = Crowd([await _join(federation, http, number, seed) for number in range(1, size + 1)])
     nemesis = Nemesis(data=federation.folder / "data", http=http, seed=seed, pause_s=(0.1, 1.0))
@@ -78,7 +80,8 @@ async def _run(
     healed_s = time.monotonic()
     drained_s = await _drained(crowd, healed_s)
     history = await crowd.history()
-    return _report(crowd, history, nemesis.done, seed=seed, minutes=minutes, drained_s=drained_s), history
+    report = _report(crowd, history, nemesis.done, seed=seed, minutes=minutes, servers=servers, drained_s=drained_s)
+    return report, history
 
 
 async def _join(federation: Federation, http: aiohttp.ClientSession, number: int, seed: int) -> Person:
@@ -105,12 +108,20 @@ async def _drained(crowd: Crowd, healed_s: float) -> float | None:
 
 
 def _report(
-    crowd: Crowd, history: History, faults: Counter[str], *, seed: int, minutes: float, drained_s: float | None
+    crowd: Crowd,
+    history: History,
+    faults: Counter[str],
+    *,
+    seed: int,
+    minutes: float,
+    servers: int,
+    drained_s: float | None,
 ) -> Report:
     outcomes = Counter(sent.outcome for sent in history.sent)
     return Report(
         seed=seed,
         minutes=minutes,
+        servers=servers,
         date=datetime.now(UTC).date().isoformat(),
         machine=f"{platform.machine()}, Python {platform.python_version()}",
         people=len(crowd.people),
@@ -145,12 +156,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="of the workload and the faults")
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--people", type=int, default=6)
+    parser.add_argument("--servers", type=int, default=1, choices=(1, 3, 5), help="nats-servers: 1, or a cluster")
     parser.add_argument("--report", type=Path, help="where to keep the report (JSON)")
     asked = parser.parse_args()
-    print(f"soak: seed={asked.seed} minutes={asked.minutes:g} people={asked.people}", flush=True)
+    said = f"seed={asked.seed} minutes={asked.minutes:g} people={asked.people} servers={asked.servers}"
+    print(f"soak: {said}", flush=True)
     with tempfile.TemporaryDirectory(prefix="trinario-soak-") as folder:
         report, history = asyncio.run(
-            soak(seed=asked.seed, minutes=asked.minutes, size=asked.people, folder=Path(folder))
+            soak(
+                seed=asked.seed,
+                minutes=asked.minutes,
+                size=asked.people,
+                folder=Path(folder),
+                servers=asked.servers,
+            )
         )
     print(json.dumps(msgspec.to_builtins(report), indent=1))
     if asked.report:

@@ -51,7 +51,7 @@ async def streams(connection: Connection, settings: Settings) -> Finding:
     wrong = await topology.differences(
         connection,
         rails=list(settings.rails),
-        replicas=settings.nats.replicas,
+        replicas=settings.nats.replicas or settings.nats.servers,
         limits=topology.limits_of(settings.nats),
     )
     if not wrong:

@@ -14,6 +14,7 @@ from trinario import __version__
 from trinario.checks.finding import Finding
 from trinario.place import Place
 from trinario.ports import is_free
+from trinario.settings import nats_ports
 
 _GIB = 1024**3
 _PRIVATE = ("keys", "secrets", "sessions")
@@ -114,7 +115,7 @@ def _mend(path: Path) -> str:
 def ports(settings: Settings, *, runs_nats: bool) -> list[Finding]:
     """Whether the ports that the daemons want are free. Asked only when none of them runs."""
     wanted = {
-        **({"nats": settings.nats.port} if runs_nats else {}),
+        **(nats_ports(settings) if runs_nats else {}),
         **{f"rail {name}": rail.port for name, rail in settings.rails.items() if name in BUNDLED},
         **{f"bridge {name}": bridge.port for name, bridge in settings.bridges.items()},
         "console": settings.console.port,

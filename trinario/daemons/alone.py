@@ -1,5 +1,6 @@
 """Running one daemon in this process, until it is told to stop: what the ``... run`` commands share."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,9 @@ def run_alone(common: Common, config: Path | None, serve: Callable[[Settings, Re
     return run_daemon(run)
 
 
-def configured(common: Common, config: Path | None) -> Machine:
+def configured(common: Common, config: Path | None, *, environ: Mapping[str, str] = os.environ) -> Machine:
     """The settings, with this process's logs set up by them."""
-    found = machine(common.place(), config=config)
+    found = machine(common.place(), config=config, environ=environ)
     configure(level=found.settings.log.level, format=found.settings.log.format)
     return found
 

@@ -123,3 +123,25 @@ def _is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_three_servers(trinario: Trinario) -> None:
+    """With nats.servers = 3 a message goes its way although one has just died; the number is then fixed."""
+    three = {"TRINARIO_NATS__SERVERS": "3"}
+    alice, carla = "whatsapp:+393331112222", "instagram:@carla"
+    trinario.start("--processes", environ=three)
+    assert trinario.ready["nats"].count("nats://") == 3
+    assert {"nats-1", "nats-2", "nats-3"} <= set(trinario.run_file()["daemons"])
+    for handle, name in ((alice, "Alice"), (carla, "Carla")):
+        await trinario.cli("account", "register", handle, "--name", name)
+    os.kill(trinario.run_file()["daemons"]["nats-1"]["pid"], signal.SIGKILL)
+    await trinario.cli("send", "--as", alice, "--to", carla, "two of three are enough")
+
+    async def there() -> None:
+        assert [one["text"] for one in await trinario.cli("inbox", "--as", carla)] == ["two of three are enough"]
+
+    await eventually(there)
+    assert trinario.stop() == 0
+    with pytest.raises(AssertionError, match=r"made with 3 nats-servers, and nats\.servers says 1"):
+        trinario.start()
+    trinario.forget()
