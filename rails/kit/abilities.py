@@ -29,11 +29,15 @@ TEXT_AND_OFFICE = frozenset(
 
 
 class MediaRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of one kind: their types (None: any) and size. `business_mimes`: what a business may send, if less."""
+    """Files of one kind: their types (None: any) and size over the Platform API.
+
+    `business_mimes`: what a business may send, if less; `app_max_bytes`: what people's apps may send, if more.
+    """
 
     mimes: frozenset[str] | None
     max_bytes: int
     max_animated_bytes: int | None = None
+    app_max_bytes: int = 0
     caption_length: int = 0
     business_mimes: frozenset[str] | None = None
     people_only: bool = False
@@ -42,8 +46,9 @@ class MediaRule(msgspec.Struct, frozen=True, kw_only=True):
         mimes = self.business_mimes if is_business and self.business_mimes is not None else self.mimes
         return mimes is None or mime in mimes
 
-    def limit_bytes(self, *, animated: bool) -> int:
-        return self.max_animated_bytes if animated and self.max_animated_bytes is not None else self.max_bytes
+    def limit_bytes(self, *, animated: bool, from_app: bool = False) -> int:
+        most = self.max_animated_bytes if animated and self.max_animated_bytes is not None else self.max_bytes
+        return max(most, self.app_max_bytes) if from_app else most
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,5 +79,10 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def largest_bytes(self) -> int:
-        """The largest file of any kind."""
+        """The largest file of any kind over the Platform API."""
         return max(max(rule.max_bytes, rule.max_animated_bytes or 0) for rule in self.media.values())
+
+    @property
+    def app_largest_bytes(self) -> int:
+        """The largest file that somebody's app may bring."""
+        return max(self.largest_bytes, *(rule.app_max_bytes for rule in self.media.values()))

@@ -49,7 +49,7 @@ class MediaApi:
     async def _upload(self, request: web.Request) -> web.Response:
         token = token_of(request)
         account = await self._store.read(lambda tx: accounts.session_account(tx, token))
-        limit_bytes = self._acts.rail.abilities.largest_bytes
+        limit_bytes = self._acts.rail.abilities.app_largest_bytes
         if (request.content_length or 0) > limit_bytes:
             raise Refused(Why.MEDIA_SIZE, f"{self._acts.rail.title} takes at most {limit_bytes} bytes")
         staged = await self._files.stage(_parts(request), limit_bytes=limit_bytes)

@@ -199,7 +199,8 @@ def _file(tx: Tx, rail: "Rail", *, sender: Account, sent: SentMedia, by_partner:
             Why.MEDIA_TYPE,
             f"media {row.media_id} is {row.mime}; {rail.title} takes as {kind}: {', '.join(sorted(rule.mimes or ()))}",
         )
-    most = rule.limit_bytes(animated=row.animated)
+    from_app = sender.kind is Kind.PERSON and not by_partner
+    most = rule.limit_bytes(animated=row.animated, from_app=from_app)
     if row.size_bytes > most:
         raise Refused(
             Why.MEDIA_SIZE, f"media {row.media_id} has {row.size_bytes} bytes; {rail.title} takes {most} as {kind}"

@@ -58,9 +58,16 @@ def _extras(account: Account) -> dict[str, str]:
 ABILITIES = Abilities(
     media={
         "image": MediaRule(mimes=frozenset({"image/jpeg", "image/png"}), max_bytes=5 * MIB, caption_length=1024),
-        "video": MediaRule(mimes=frozenset({"video/mp4", "video/3gpp"}), max_bytes=16 * MIB, caption_length=1024),
+        "video": MediaRule(
+            mimes=frozenset({"video/mp4", "video/3gpp"}),
+            max_bytes=16 * MIB,
+            app_max_bytes=2000 * MIB,
+            caption_length=1024,
+        ),
         "audio": MediaRule(
-            mimes=frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}), max_bytes=16 * MIB
+            mimes=frozenset({"audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"}),
+            max_bytes=16 * MIB,
+            app_max_bytes=2000 * MIB,
         ),
         "voice": MediaRule(mimes=frozenset({"audio/ogg"}), max_bytes=16 * MIB),
         "document": MediaRule(mimes=None, business_mimes=TEXT_AND_OFFICE, max_bytes=100 * MIB, caption_length=1024),

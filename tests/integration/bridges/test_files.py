@@ -222,7 +222,7 @@ async def test_a_large_film_goes_as_a_link_and_nobody_swells(world: World) -> No
         watching = tasks.create_task(watch())
         with path.open("rb") as film:
             file = await up(alice, film, "film.mp4")
-        await show(alice, BOB, {"type": "document", "media_id": file["media_id"], "name": "film.mp4"})
+        await show(alice, BOB, {"type": "video", "media_id": file["media_id"]})
         link = (await got(bob, ALICE, 2))[1]["text"].split(": ")[-1]
         read = 0
         async with world.http.get(link) as answer:

@@ -42,7 +42,7 @@ class Person:
         self.socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.token}", **more.pop("headers", {})}
         async with self.http.request(method, f"{self.url}/client/v1/{path}", headers=headers, **more) as answer:
             return answer.status, (await answer.json() if answer.content_type == "application/json" else None)
 
