@@ -1,7 +1,7 @@
 """An 80 MB film from WhatsApp to people on the other rails: a link, and no daemon holds it in memory.
 
-Every daemon is a process of its own here. Its peak is what the kernel has kept (`VmHWM`), from before the film was sent on,
-so nothing between two looks is missed. nats-server is measured and told, not judged: it keeps what it has just
+Every daemon is a process of its own here. Its peak is what the kernel has kept (`VmHWM`) since before the film was
+sent, so nothing between two looks is missed. nats-server is measured and told, not judged: it keeps what it has just
 written or read in its own cache for some seconds, as large as that was, and there is no setting for it.
 """
 
