@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e soak mutants browser bench schemas rails-table clean
+.PHONY: help run test check e2e soak mutants browser clients bench schemas rails-table clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,7 +27,7 @@ run: $(VENV)/.run ## start everything on this machine with demo people; Ctrl-C s
 	@exec $(BIN)/trinario up --demo
 
 test: $(VENV)/.test ## run the tests (what .ci/run calls)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not e2e" --ignore tests/browser
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not e2e" --ignore tests/browser --ignore tests/clients
 
 e2e: $(VENV)/.test ## the story over real processes, with kill -9
 	@$(BIN)/python -m pytest -m e2e tests/e2e
@@ -42,6 +42,10 @@ browser: $(VENV)/.test ## the web page in a real Chromium (installs it from the 
 	@command -v chromium >/dev/null || { echo "Installing Chromium ..."; apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	@$(PIP) install --quiet $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["browser"])')
 	@$(BIN)/python -m pytest tests/browser
+
+clients: $(VENV)/.test ## published clients for Node against the rails (needs node and npm)
+	@command -v npm >/dev/null || { echo "npm is needed, and is not here: install Node.js 18 or newer"; exit 1; }
+	@$(BIN)/python -m pytest tests/clients
 
 check: $(VENV)/.test ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

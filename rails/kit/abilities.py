@@ -43,8 +43,12 @@ class MediaRule(msgspec.Struct, frozen=True, kw_only=True):
     people_only: bool = False
 
     def takes_from(self, mime: str, *, is_business: bool) -> bool:
-        mimes = self.business_mimes if is_business and self.business_mimes is not None else self.mimes
+        mimes = self.mimes_from(is_business=is_business)
         return mimes is None or mime in mimes
+
+    def mimes_from(self, *, is_business: bool) -> frozenset[str] | None:
+        """The types taken from a business, or from a person; None: any."""
+        return self.business_mimes if is_business and self.business_mimes is not None else self.mimes
 
     def limit_bytes(self, *, animated: bool, from_app: bool = False) -> int:
         most = self.max_animated_bytes if animated and self.max_animated_bytes is not None else self.max_bytes

@@ -222,6 +222,8 @@ def build(
     app.router.add_get("/client/v1/ws", sockets.handle)
     app.router.add_get("/client/openapi.json", openapi)
     app.router.add_route("*", r"/v{version:\d{1,3}\.\d{1,3}}{tail:(/.*)?}", graph.handle)
+    # As on the platforms, a path may leave the version out; published clients do.
+    app.router.add_route("*", r"/{tail:(?!client/|federation/).*}", graph.handle)
     return app, webhooks
 
 

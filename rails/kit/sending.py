@@ -194,13 +194,11 @@ def _file(tx: Tx, rail: "Rail", *, sender: Account, sent: SentMedia, by_partner:
     if rule.people_only and sender.kind is Kind.BUSINESS:
         raise Refused(Why.UNSUPPORTED, f"On {rail.title} only people send a {kind}; send it as an image")
     row = media.readable(tx, sent.media_id, account_id=None if by_partner else sender.id)
-    if not rule.takes_from(row.mime, is_business=sender.kind is Kind.BUSINESS and not by_partner):
-        raise Refused(
-            Why.MEDIA_TYPE,
-            f"media {row.media_id} is {row.mime}; {rail.title} takes as {kind}: {', '.join(sorted(rule.mimes or ()))}",
-        )
-    from_app = sender.kind is Kind.PERSON and not by_partner
-    most = rule.limit_bytes(animated=row.animated, from_app=from_app)
+    is_business = sender.kind is Kind.BUSINESS and not by_partner
+    if not rule.takes_from(row.mime, is_business=is_business):
+        taken = ", ".join(sorted(rule.mimes_from(is_business=is_business) or ()))
+        raise Refused(Why.MEDIA_TYPE, f"media {row.media_id} is {row.mime}; {rail.title} takes as {kind}: {taken}")
+    most = rule.limit_bytes(animated=row.animated, from_app=sender.kind is Kind.PERSON and not by_partner)
     if row.size_bytes > most:
         raise Refused(
             Why.MEDIA_SIZE, f"media {row.media_id} has {row.size_bytes} bytes; {rail.title} takes {most} as {kind}"
