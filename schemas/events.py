@@ -36,6 +36,8 @@ class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
     """The other member of a direct conversation; empty in a group, whose members the router knows."""
     content: Content
     reply_to: EventId | None = None
+    reply_rank: int = 0
+    """Where the log has the message replied to, as the publishing bridge has read it; 0: it has not read it yet."""
     native_id: str = ""
     """Opaque provenance: what the origin rail calls it, so that `trace` can be asked by it."""
     forwarded: Literal[0, 1, 2] = 0

@@ -12,7 +12,7 @@ from sqlite3 import Connection as Transaction
 
 import msgspec
 
-from bridges.kit import extension, idmap, posting, receipts, shown, words
+from bridges.kit import extension, idmap, posting, quotes, receipts, shown, words
 from bridges.kit import lost as phrases
 from bridges.kit.contract import Post
 from bridges.kit.downgrade import Refused, TextPiece
@@ -49,7 +49,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     shown: Shown
 
 
-def _standing(tx: Transaction, target: str) -> list[Standing]:
+def standing(tx: Transaction, target: str) -> list[Standing]:
+    """The parts of a message here, corrections and the like at the end."""
     return [Standing(place=place, shown=shown.get(tx, place.native_id)) for place in idmap.parts_of(tx, target)]
 
 
@@ -67,16 +68,18 @@ def edit(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused:
     event = decode_event(work.event)
     if not isinstance(event, Edit):
         return Impossible(why=f"a {type(event).__name__} is no edit")
-    parts = _standing(tx, event.target)
+    parts = standing(tx, event.target)
     live = [one for one in parts if one.shown.kind != "gone"]
     text = _words_of(event.content)
+    if not parts and text is not None:
+        quotes.note(tx, event.target, row.rank)
     if not live or text is None or refused in PAST:
         return Finished(skipped="the edit has no words" if live and text is None else NOT_HERE)
     if _authors(tx, work, event, parts[0].place) is None:
         return Impossible(why=NOT_THEIRS)
     if refused or not context.translator.capabilities.edit.is_native:
         said = words.correction(text) or text
-        return _said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.EDIT_CORRECTION)
+        return said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.EDIT_CORRECTION)
     body = [one for one in live if one.place.part < LATER]
     is_one = len(body) == 1 and body[0].shown.kind == "text"
     fitted = posting.fit(tx, row, text, context, seats=decode_seats(work.seats), in_place=is_one)
@@ -101,7 +104,7 @@ def _in_place(
             now = Shown(kind=kind, digest=shown.words_digest(piece.body))
             return Sending(call=call, changes=((one.place.native_id, now),), has_other_way=True)
     for one in worded[len(pieces) :]:
-        return _take_back(node, one.place)
+        return _take_back(one.place)
     if len(pieces) > len(worded):
         first = parts[0].place
         number = max(one.place.part for one in parts if one.place.part < LATER) + 1
@@ -130,8 +133,10 @@ def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
     event = decode_event(work.event)
     if not isinstance(event, Unsend):
         return Impossible(why=f"a {type(event).__name__} is no unsend")
-    parts = _standing(tx, event.target)
+    parts = standing(tx, event.target)
     live = [one for one in parts if one.shown.kind != "gone"]
+    if not parts:
+        quotes.note(tx, event.target, 0)
     if not live:
         return Finished(skipped=NOT_HERE if not parts else "")
     seat = _authors(tx, work, event, parts[0].place)
@@ -139,12 +144,13 @@ def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
         return Impossible(why=NOT_THEIRS)
     if refused or not context.translator.capabilities.unsend.is_native:
         said = words.taken_back(seat.name)
-        return _said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.UNSEND_NOTICE)
-    return _take_back(parts[0].place.author, live[0].place)
+        return said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.UNSEND_NOTICE)
+    return _take_back(live[0].place)
 
 
-def _take_back(node: str, place: Place) -> Sending:
-    call = extension.unsend(node=node, native_id=place.native_id)
+def _take_back(place: Place) -> Sending:
+    """By whoever has written it: what somebody else has chosen or felt about a message goes with it."""
+    call = extension.unsend(node=place.author, native_id=place.native_id)
     return Sending(call=call, changes=((place.native_id, GONE),), has_other_way=True)
 
 
@@ -156,7 +162,7 @@ def vote(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused:
     event = decode_event(work.event)
     if not isinstance(event, Vote):
         return Impossible(why=f"a {type(event).__name__} is no vote")
-    live = [one for one in _standing(tx, event.target) if one.shown.kind != "gone"]
+    live = [one for one in standing(tx, event.target) if one.shown.kind != "gone"]
     if not live:
         return Finished(skipped=NOT_HERE)
     seat = actor_seat(decode_seats(work.seats), work, event.actor)
@@ -171,13 +177,13 @@ def vote(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused:
     if poll is None:
         return Finished(skipped=f"the rail does not take the vote: {refused}")
     said = words.voted(seat.name, poll, event.options)
-    return _said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.VOTE_WORDS, node=node)
+    return said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.VOTE_WORDS, node=node)
 
 
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
-def _said_later(
+def said_later(
     tx: Transaction,
     row: LegRow,
     work: Work,
@@ -188,8 +194,12 @@ def _said_later(
     said: Text,
     phrase: str,
     node: str = "",
+    reacted: tuple[str, str, str] | None = None,
 ) -> Step:
-    """A message of its own that answers the first part, and belongs to it: what is done to one is done to both."""
+    """A message of its own that answers the first part, and belongs to it: what is done to one is done to both.
+
+    `node`: who says it, if not the message's author; `reacted`: what is shown of their reactions then.
+    """
     fitted = posting.fit(tx, row, said, context, seats=decode_seats(work.seats))
     if isinstance(fitted, Refused):
         return Impossible(why=fitted.why)
@@ -202,12 +212,18 @@ def _said_later(
         written = _written(
             row, event, place=live[0].place, piece=piece, part=part, order=row.rank, position=0, node=node
         )
-        if number == 0:
+        if number == 0 and context.translator.capabilities.reply.is_native:
             written = msgspec.structs.replace(
                 written, post=msgspec.structs.replace(written.post, reply_to=live[0].place.native_id)
             )
         is_last = number == len(fitted.pieces) - 1
-        return Sending(call=context.translator.post(written.post), written=written, is_last=is_last, lost=lost)
+        return Sending(
+            call=context.translator.post(written.post),
+            written=written,
+            is_last=is_last,
+            lost=lost,
+            reacted=reacted if is_last else None,
+        )
     return Finished(lost=lost)
 
 

@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 import structlog
 
-from bridges.kit import extension, idmap, reports, targets
+from bridges.kit import extension, idmap, quotes, reports, targets
 from bridges.kit.accounts import Accounts
 from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
@@ -59,9 +59,9 @@ from schemas.ids import RailName
 _log = structlog.get_logger(__name__)
 
 CONTENTS = (Path(__file__).parent / "contents.sql").read_text()
-SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS
-SCHEMA_VERSION = 3
-MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME}
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS + quotes.ABSENT
+SCHEMA_VERSION = 4
+MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME, 4: quotes.ABSENT}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 SUBSCRIBE_AGAIN_S = 30.0
 READY_WITHIN_S = 20.0
@@ -101,11 +101,7 @@ class Bridge:
         self.adopter = Adopter(translator=translator, client=client, store=store, accounts_=self.accounts)
         media = MediaStore(conn, writer=rail)
         self.links = MediaLinks(
-            store=media,
-            secret=partner_secret,
-            base_url=public_url,
-            keep_s=ours.link_keep_s,
-            now_ms=now_ms,
+            store=media, secret=partner_secret, base_url=public_url, keep_s=ours.link_keep_s, now_ms=now_ms
         )
         files = Files(store=media, client=client, translator=translator, folder=folder, max_bytes=ours.media_max_bytes)
         self.outlet = Outlet(
@@ -121,6 +117,7 @@ class Bridge:
             deadline_s=ours.deadline_s,
             link_for=self.links.link_for,
             uploader=Uploader(translator=translator, client=client, store=store, media=media, now_ms=now_ms),
+            quotes=quotes.Quotes(conn),
             counts=self.counts,
             tracer=tracer,
         )

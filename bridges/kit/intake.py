@@ -338,7 +338,8 @@ class Intake:
                 return targets.claim(tx, self._outbox, vote, now_ms=self._now_ms())
             answered = idmap.by_native(tx, [native.reply_to]).get(native.reply_to)
             if answered is not None:
-                event = msgspec.structs.replace(event, reply_to=EventId(answered.event_id))
+                rank = answered.rank or 0
+                event = msgspec.structs.replace(event, reply_to=EventId(answered.event_id), reply_rank=rank)
         idmap.bind(tx, [self._place(known)])
         return [self._outbox.put(tx, event)]
 

@@ -30,6 +30,7 @@ from bridges.kit.legs import routed_at_ms as routed_at_ms_of
 from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.outcomes import TOLD_ABOUT, Outcome, write
+from bridges.kit.quotes import Quotes, Quoting
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.shown import GONE
 from bridges.kit.steps import Context, Finished, Foreseen, Impossible, Missing, Sending, Step, Wanting
@@ -71,6 +72,7 @@ class Outlet:
         counts: Counts,
         link_for: Callable[[Media, int], str],
         uploader: Uploader,
+        quotes: Quotes,
         tracer: Tracer | None = None,
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
@@ -79,9 +81,9 @@ class Outlet:
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
         self._counts = counts
-        self._uploader, self._tracer = uploader, tracer
+        self._uploader, self._quotes, self._tracer = uploader, quotes, tracer
         self._tasks: asyncio.TaskGroup
-        self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for)
+        self._context = Context(translator=translator, now_ms=now_ms, link_for=link_for, quotes=quotes)
         self._lanes = Lanes()
         self._is_behind = True
         """Whether the table may have legs that are in no lane."""
@@ -213,6 +215,8 @@ class Outlet:
             for leg, step in zip(legs, steps, strict=True):
                 if isinstance(step, Wanting):
                     self._tasks.create_task(self._upload(leg, step))
+                elif isinstance(step, Quoting):
+                    self._tasks.create_task(self._quote(leg, step))
             outcomes = await self._make_accounts(legs, steps)
             sending = [(leg, step) for leg, step in zip(legs, steps, strict=True) if isinstance(step, Sending)]
             outcomes += [
@@ -288,6 +292,16 @@ class Outlet:
         self._settle([outcome])
         self._release(outcome)
 
+    async def _quote(self, leg: Leg, step: Quoting) -> None:
+        """What the leg answers is read in the log, while other lanes go on."""
+        try:
+            await self._quotes.fetch(step)
+            self._release(Outcome(leg=leg))
+        except (ApiError, *AWAY) as error:
+            outcome = self._again(leg, str(error), 0.0)
+            self._settle([outcome])
+            self._release(outcome)
+
     async def _send(self, sending: list[tuple[Leg, Sending]]) -> list[Outcome]:
         ranks = {} if self.trouble else self._orders.take()
         calls = [step.call for _, step in sending]
@@ -352,6 +366,7 @@ class Outlet:
             leg=leg,
             places=steps.places(leg.row, step.written, posted.native_ids, posted.at_ms or self._now_ms()),
             shown=[(posted.native_ids[0], step.written.shown)],
+            reacted=step.reacted,
             lost=step.lost,
             ends=step.is_last,
             native_ids=posted.native_ids,

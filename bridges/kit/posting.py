@@ -8,19 +8,17 @@ from sqlite3 import Connection as Transaction
 
 import msgspec
 
-from bridges.kit import accounts, downgrade, idmap, receipts, shown, uploads
+from bridges.kit import accounts, downgrade, idmap, quotes, receipts, shown, uploads
 from bridges.kit.contract import Post
 from bridges.kit.downgrade import AlbumPiece, Fitted, MediaPiece, Piece, Refused
 from bridges.kit.legs import LegRow, Work
+from bridges.kit.quotes import Quoting
 from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, Step, Wanting, Written
 from schemas.capabilities import Capabilities
 from schemas.codec import decode_event, decode_seats
 from schemas.content import Album, Content, Media, MediaKind, Poll
 from schemas.events import Message
 from schemas.log import Seat
-
-EARLIER = "an earlier message"
-"""What an answer is an answer to, when that is not on this rail."""
 
 
 def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
@@ -39,32 +37,26 @@ def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
         needed = [seat for seat, found in ((sender, node), (recipient, peer)) if found is None]
         return Missing(seats=tuple(needed))
     answered = _answered(tx, event, receipts.thread_of(node, peer))
-    fitted = _fitted(tx, row, event, context, seats=seats, author=sender.name, answered=answered)
-    if isinstance(fitted, Refused):
-        return Impossible(why=fitted.why)
-    return _next(tx, row, event, context, fitted=fitted, node=node, peer=peer, answered=answered)
-
-
-def _fitted(
-    tx: Transaction,
-    row: LegRow,
-    event: Message,
-    context: Context,
-    *,
-    seats: Sequence[Seat],
-    author: str,
-    answered: str,
-) -> Fitted | Refused:
-    return fit(
+    if answered and not context.translator.capabilities.reply.is_native:
+        answered = ""
+    quote = (
+        "" if answered or event.reply_to is None else quotes.look(tx, context.quotes, event.reply_to, event.reply_rank)
+    )
+    if isinstance(quote, Quoting):
+        return quote
+    fitted = fit(
         tx,
         row,
         event.content,
         context,
         seats=seats,
-        author=author,
+        author=sender.name,
         forwarded=event.forwarded,
-        answering=EARLIER if event.reply_to and not answered else "",
+        answering=quote,
     )
+    if isinstance(fitted, Refused):
+        return Impossible(why=fitted.why)
+    return _next(tx, row, event, context, fitted=fitted, node=node, peer=peer, answered=answered)
 
 
 def fit(

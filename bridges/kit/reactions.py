@@ -5,13 +5,15 @@ that were made here), so all rails agree on it; a leg then brings the rail to wh
 asked to do.
 """
 
+from collections.abc import Sequence
 from sqlite3 import Connection as Transaction
 
-from bridges.kit import idmap, receipts
+from bridges.kit import changes, quotes, receipts, words
 from bridges.kit import lost as phrases
 from bridges.kit.legs import LegRow, Work
+from bridges.kit.receipts import Place
 from bridges.kit.steps import Context, Finished, Impossible, Sending, Step, actor_seat, acts_for
-from schemas.capabilities import Capabilities
+from schemas.capabilities import Capabilities, Level
 from schemas.codec import decode_event, decode_seats
 from schemas.events import Reaction
 from schemas.ids import PersonId
@@ -57,28 +59,78 @@ def set_shown(tx: Transaction, target: str, person: str, emoji: str) -> None:
         tx.execute("DELETE FROM reactions_shown WHERE target = ? AND person = ?", (target, person))
 
 
-def plan(tx: Transaction, _row: LegRow, work: Work, context: Context, *, refused: str) -> Step:
+def tally(tx: Transaction, target: str) -> list[tuple[str, int]]:
+    """Each emoji that a message has, and how many people's it is; the first one first."""
+    return tx.execute(
+        "SELECT emoji, count(*) FROM reactions WHERE target = ? GROUP BY emoji ORDER BY min(rank)", (target,)
+    ).fetchall()
+
+
+def plan(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused: str) -> Step:
     """The call that shows what the set says now; none when the rail shows it already."""
     event = decode_event(work.event)
     if not isinstance(event, Reaction) or work.actor is None:
         return Impossible(why=f"a {type(event).__name__} is no reaction")
-    if refused:
-        return Finished(lost=(phrases.left_out("reaction"),), skipped=f"the rail does not take it: {refused}")
-    places = idmap.parts_of(tx, event.target)
-    if not places:
+    live = [one for one in changes.standing(tx, event.target) if one.shown.kind != "gone"]
+    if not live or refused in changes.PAST:
         return Finished(skipped=NOT_HERE)
-    emoji, lost = projected(held(tx, event.target, work.actor), context.translator.capabilities)
-    current = tx.execute(
-        "SELECT emoji FROM reactions_shown WHERE target = ? AND person = ?", (event.target, work.actor)
-    ).fetchone()
-    if (current[0] if current is not None else "") == emoji:
-        return Finished(lost=lost)
     seat = actor_seat(decode_seats(work.seats), work, event.actor)
-    members = receipts.members_of(places[0].thread)
+    members = receipts.members_of(live[0].place.thread)
     node = next((one for one in members if seat is not None and acts_for(tx, one, seat)), None)
-    if node is None:
+    if seat is None or node is None:
         return Impossible(why="whoever reacted has no account in the thread")
-    peer = next(one for one in members if one != node)
-    call = context.translator.react(node=node, peer=peer, native_id=places[0].native_id, emoji=emoji)
-    reacted = (event.target, work.actor, emoji)
-    return Sending(call=call, is_last=True, lost=lost, has_other_way=True, reacted=reacted)
+    able = context.translator.capabilities
+    if refused or able.reaction is Level.FALLBACK:
+        return _in_words(tx, row, work, context, event=event, live=live, node=node, name=seat.name)
+    if not able.reaction.is_native:
+        return Finished(lost=(phrases.left_out("reaction"),), skipped="the rail shows no reactions")
+    return _natively(tx, context, target=event.target, person=work.actor, first=live[0].place, node=node)
+
+
+def _natively(tx: Transaction, context: Context, *, target: str, person: str, first: Place, node: str) -> Step:
+    emoji, lost = projected(held(tx, target, person), context.translator.capabilities)
+    if _shown(tx, target, person) == emoji:
+        return Finished(lost=lost)
+    peer = next(one for one in receipts.members_of(first.thread) if one != node)
+    call = context.translator.react(node=node, peer=peer, native_id=first.native_id, emoji=emoji)
+    return Sending(call=call, is_last=True, lost=lost, has_other_way=True, reacted=(target, person, emoji))
+
+
+def _shown(tx: Transaction, target: str, person: str) -> str:
+    row = tx.execute("SELECT emoji FROM reactions_shown WHERE target = ? AND person = ?", (target, person)).fetchone()
+    return str(row[0]) if row is not None else ""
+
+
+def _in_words(
+    tx: Transaction,
+    row: LegRow,
+    work: Work,
+    context: Context,
+    *,
+    event: Reaction,
+    live: Sequence[changes.Standing],
+    node: str,
+    name: str,
+) -> Step:
+    """A message by whoever reacted, with the count when others have reacted, too."""
+    person = work.actor or ""
+    now = " ".join(held(tx, event.target, person))
+    if _shown(tx, event.target, person) == now:
+        return Finished()
+    has_replies = context.translator.capabilities.reply.is_native
+    quote = "" if has_replies else quotes.look(tx, context.quotes, event.target, event.rank)
+    if isinstance(quote, quotes.Quoting):
+        return quote
+    said = words.reacted(name, now, answering=quote, tally=tally(tx, event.target))
+    return changes.said_later(
+        tx,
+        row,
+        work,
+        context,
+        event=event,
+        live=live,
+        said=said,
+        phrase=phrases.REACTION_WORDS,
+        node=node,
+        reacted=(event.target, person, now),
+    )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from bridges.kit import accounts
+from bridges.kit import accounts, quotes
 from bridges.kit.contract import Call, Post, Translator
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.receipts import Place
@@ -34,6 +34,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     translator: Translator
     now_ms: Callable[[], int]
     link_for: Callable[[Media, int], str]
+    quotes: quotes.Known
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,7 @@ class Impossible(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-Step: TypeAlias = Sending | Finished | Missing | Wanting | Impossible
+Step: TypeAlias = Sending | Finished | Missing | Wanting | quotes.Quoting | Impossible
 
 
 class Foreseen(msgspec.Struct, frozen=True, kw_only=True):

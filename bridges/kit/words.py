@@ -15,8 +15,10 @@ from schemas.marks import shifted
 FORWARDED: Final = "Forwarded:"
 CORRECTED: Final = "Corrected: "
 TAKEN_BACK: Final = "{name} took back a message"
-REACTED: Final = "{name} reacted with {emoji} to: {excerpt}"
-REACTED_NO_MORE: Final = "{name} took back a reaction to: {excerpt}"
+REACTED: Final = "{name} reacted with {emoji}"
+REACTED_NO_MORE: Final = "{name} took back a reaction"
+REACTED_TO: Final = " to: {excerpt}"
+IN_ALL: Final = "In all: {tally}"
 VOTED: Final = "{name} chose: {options}"
 VOTED_NO_MORE: Final = "{name} took back a vote in: {question}"
 PLACE: Final = "Location: {what}"
@@ -99,10 +101,19 @@ def taken_back(name: str) -> Text:
     return Text(body=TAKEN_BACK.format(name=name or SOMEBODY))
 
 
-def reacted(name: str, emoji: str, content: Content) -> Text:
-    """A reaction (empty: taken back) as a message of its own."""
-    words = REACTED if emoji else REACTED_NO_MORE
-    return Text(body=words.format(name=name or SOMEBODY, emoji=emoji, excerpt=excerpt(content)))
+def reacted(name: str, emoji: str, *, answering: str = "", tally: Sequence[tuple[str, int]] = ()) -> Text:
+    """A reaction (empty: taken back) as a message of its own.
+
+    `answering`: an excerpt of what it is a reaction to, where the message cannot be tied to that; `tally`: emoji and
+    how many people have it, told when there are several.
+    """
+    said = (REACTED if emoji else REACTED_NO_MORE).format(name=name or SOMEBODY, emoji=emoji)
+    if answering:
+        said += REACTED_TO.format(excerpt=answering)
+    if sum(count for _, count in tally) > 1:
+        counts = ", ".join(f"{count} \N{MULTIPLICATION SIGN} {one}" if count > 1 else one for one, count in tally)
+        said += "\n" + IN_ALL.format(tally=counts)
+    return Text(body=said)
 
 
 def voted(name: str, poll: Poll, options: Sequence[int]) -> Text:

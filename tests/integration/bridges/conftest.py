@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -196,9 +196,12 @@ class World:
     async def start_router(self) -> None:
         await self._run("router", lambda ready: router.daemon.run(self.settings, ready=ready))
 
-    async def start_bridge(self, name: str, **more: Any) -> None:
-        """In this process. `more`: settings of the bridge."""
+    async def start_bridge(self, name: str, *, without: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """In this process. `without`: what its rail is to do without (capabilities); `more`: settings of the bridge."""
         translator = discover()[name]  # type: ignore[index]
+        if without:
+            poorer = msgspec.structs.replace(translator.capabilities, **without)
+            translator = type(type(translator).__name__, (type(translator),), {"capabilities": poorer})()
         bridges = {**self.settings.bridges, name: BridgeSettings(**more)}
         settings = msgspec.structs.replace(self.settings, bridges=bridges)
         said = await self._run(f"bridge-{name}", lambda ready: daemon.run(settings, translator=translator, ready=ready))

@@ -327,8 +327,12 @@ def test_corrections_and_notices_in_words() -> None:
     assert words.correction(HERE) is None
     assert words.taken_back("Alice").body == "Alice took back a message"
     assert words.taken_back("").body == "Somebody took back a message"
-    assert words.reacted("Alice", "👍", Text(body="lunch?")).body == "Alice reacted with 👍 to: lunch?"
-    assert words.reacted("Alice", "", media("image", JPEG)).body == "Alice took back a reaction to: Picture"
+    assert words.reacted("Alice", "👍", answering="lunch?").body == "Alice reacted with 👍 to: lunch?"
+    assert words.reacted("Alice", "", tally=[("👍", 1)]).body == "Alice took back a reaction"
+    assert (
+        words.reacted("", "🦜", tally=[("👍", 3), ("🦜", 1)]).body
+        == "Somebody reacted with 🦜\nIn all: 3 \N{MULTIPLICATION SIGN} 👍, 🦜"
+    )
     assert words.voted("Alice", LUNCH, (1, 9)).body == "Alice chose: Sushi"
     assert words.voted("Alice", LUNCH, ()).body == "Alice took back a vote in: Lunch?"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridges.kit import idmap, receipts
 from bridges.kit.contract import NativeReceipt
-from bridges.kit.daemon import MIGRATIONS, SCHEMA_VERSION
+from bridges.kit.daemon import MIGRATIONS
 from bridges.kit.receipts import Place, Reach
 from schemas.ids import ConversationId
 from schemas.markers import MarkerKind
@@ -117,7 +117,7 @@ def test_receipts_parked_by_an_older_bridge_have_an_hour_more() -> None:
             "INSERT INTO parked_receipts VALUES ('m_1', 'bob', 'read', 0);"
         )
         before_ms = time.time_ns() // 1_000_000
-        tx.executescript(MIGRATIONS[SCHEMA_VERSION])
+        tx.executescript(MIGRATIONS[3])
         until_ms = tx.execute("SELECT until_ms FROM parked_receipts").fetchone()[0]
         assert before_ms + idmap.PATIENCE_MS - 1000 <= until_ms
 
