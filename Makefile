@@ -58,6 +58,7 @@ schemas: $(VENV)/.run ## write JSON Schema and the AsyncAPI document anew
 
 rails-table: $(VENV)/.test ## write the tables of docs/rails.md anew
 	@$(BIN)/python -m tests.conformance.table
+	@$(BIN)/python -m tests.arrivals
 
 clean: ## remove .venv and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ Read here, whatever the rail: texts in its markup, files, places, cards, reactio
 message. What is sent, and what the rail can, stands in the rail's own file, which calls `read_webhook`.
 """
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator
 
@@ -27,7 +28,9 @@ from bridges.kit.contract import (
 )
 from bridges.kit.envelopes import Described
 from bridges.kit.markup import STYLE
-from schemas.content import Card, Contacts, Location, MediaKind, Text, Unsupported
+from schemas.content import Card, Contacts, Location, MediaKind, Preview, Text, Unsupported
+
+_LINK = re.compile(r"https?://[^\s<>]+")
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -113,6 +116,8 @@ class _Button(msgspec.Struct, frozen=True):
 class _Said(msgspec.Struct, frozen=True):
     plain: bool = False
     """The text is shown literally: there is no markup in it."""
+    preview: bool = False
+    """The app shows what its link leads to."""
 
 
 class _Interactive(msgspec.Struct, frozen=True):
@@ -264,14 +269,19 @@ def _content(message: _Message) -> NativeContent:
         return NativeFiles(items=(_media(kind, file),), caption=caption)
     body = _words(message)
     if body is not None:
-        is_literal = message.federation is not None and message.federation.plain
-        return Text(body=body) if is_literal else STYLE.read(body)
+        said = message.federation or _Said()
+        return _previewed(Text(body=body) if said.plain else STYLE.read(body), said)
     if message.location is not None:
         place = message.location
         return Location(latitude=place.latitude, longitude=place.longitude, name=place.name, address=place.address)
     if message.contacts is not None:
         return Contacts(cards=tuple(_card(card) for card in message.contacts))
     return Unsupported(what=(message.unsupported.type if message.unsupported is not None else "") or message.type)
+
+
+def _previewed(text: Text, said: _Said) -> Text:
+    link = _LINK.search(text.body) if said.preview else None
+    return text if link is None else msgspec.structs.replace(text, preview=Preview(url=link[0]))
 
 
 def _words(message: _Message) -> str | None:

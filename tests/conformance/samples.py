@@ -11,7 +11,6 @@ from typing import Final
 
 from bridges.kit.contract import Translator
 from bridges.kit.downgrade import Fitted, Refused, fit
-from schemas.capabilities import Capabilities
 from schemas.content import Album, Card, Contacts, Content, Location, Mark, Media, MediaKind, Poll, Text, Unsupported
 
 LINK: Final = "https://media.example/file"
@@ -106,30 +105,3 @@ def fitting(translator: Translator, content: Content, *, forwarded: int = 0) -> 
         author="Alice",
         forwarded=forwarded,
     )
-
-
-ALSO_SENT: Final[Mapping[str, tuple[str, ...]]] = {"whatsapp": ("poll",), "messenger": ("sticker",)}
-"""What people on a rail can send although a bridge cannot post it there."""
-
-
-def is_sent_from(can: Capabilities, kind: str) -> bool:
-    """Whether people on a rail can send such a thing by themselves."""
-    return kind in ALSO_SENT.get(can.rail, ()) or _is_native(can, KINDS[kind])
-
-
-def _is_native(can: Capabilities, content: Content) -> bool:
-    match content:
-        case Media():
-            limit = can.media.get(content.kind)
-            types = limit.mimes if limit is not None else ()
-            fits = content.mime in types or "*/*" in types
-            return fits and (content.caption is None or (limit is not None and limit.caption_max > 0))
-        case Album():
-            return can.album_most >= len(content.items) and all(_is_native(can, item) for item in content.items)
-        case Text():
-            return all(mark.kind == "link" or can.marks[mark.kind].is_native for mark in content.marks)
-        case Unsupported():
-            return True
-        case _:
-            levels = {Location: can.location, Contacts: can.contacts, Poll: can.poll}
-            return levels[type(content)].is_native

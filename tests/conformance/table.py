@@ -1,4 +1,4 @@
-"""docs/rails.md's tables, written from the capability documents: ``python -m tests.conformance.table``.
+"""docs/rails.md's tables of what rails carry and what can be lost: ``python -m tests.conformance.table``.
 
 A test compares the page with what this would write, and `test_claims.py` shows on running rails that what the documents
 say is so. Nobody edits between the marks.
@@ -6,17 +6,15 @@ say is so. Nobody edits between the marks.
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import permutations
 from pathlib import Path
 from typing import Final, get_args
 
 from bridges.catalogue import discover
 from bridges.kit import lost
 from bridges.kit.contract import Translator
-from bridges.kit.downgrade import RUNGS, Fitted, Refused
+from bridges.kit.downgrade import RUNGS
 from schemas.capabilities import Capabilities, Level, MediaLimit
-from schemas.content import Content, MarkKind
-from tests.conformance import samples
+from schemas.content import MarkKind
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "rails.md"
 _LEVELS: Final[Mapping[Level, str]] = {
@@ -103,55 +101,6 @@ def capabilities(rails: Sequence[Translator]) -> str:
     return "\n\n".join(_grid(head, rows) for rows in (features, files, marks))
 
 
-def _arrives(to: Translator, content: Content, *, forwarded: int = 0) -> str:
-    fitted = samples.fitting(to, content, forwarded=forwarded)
-    match fitted:
-        case Refused():
-            return "refused"
-        case Fitted(pieces=pieces, lost=phrases):
-            parts = f"{len(pieces)} messages: " if len(pieces) > 1 else ""
-            return parts + ("; ".join(phrase for phrase in phrases) or "as it is")
-
-
-def arrivals(rails: Sequence[Translator]) -> str:
-    """For each kind and each ordered pair of rails: what of it arrives."""
-    pairs = list(permutations(rails, 2))
-    head = ["", *(f"{one.rail} → {other.rail}" for one, other in pairs)]
-    rows = [
-        [kind, *(_arrives(to, content) if samples.is_sent_from(by.capabilities, kind) else "" for by, to in pairs)]
-        for kind, content in samples.KINDS.items()
-    ]
-    forwarded = [
-        _arrives(to, samples.KINDS["text"], forwarded=1) if by.capabilities.forwarded.is_native else ""
-        for by, to in pairs
-    ]
-    edits = [_acted(by, to, lambda can: can.edit, lost.EDIT_CORRECTION) for by, to in pairs]
-    unsends = [_acted(by, to, lambda can: can.unsend, lost.UNSEND_NOTICE) for by, to in pairs]
-    reactions = [_acted(by, to, lambda can: can.reaction, lost.REACTION_WORDS) for by, to in pairs]
-    return _grid(
-        head,
-        [
-            *rows,
-            ["forwarded text", *forwarded],
-            ["edit", *edits],
-            ["unsend", *unsends],
-            ["reaction", *reactions],
-        ],
-    )
-
-
-def _acted(by: Translator, to: Translator, level: Callable[[Capabilities], Level], phrase: str) -> str:
-    if not level(by.capabilities).is_native:
-        return ""
-    match level(to.capabilities):
-        case Level.FULL:
-            return "as it is"
-        case Level.PARTIAL:
-            return f"as it is; past the limit: {phrase}"
-        case _:
-            return phrase
-
-
 def losses() -> str:
     """Every phrase that may stand in `lost`."""
     return _grid(["lost", "what people there see"], [[phrase, means] for phrase, means in lost.phrases().items()])
@@ -160,7 +109,7 @@ def losses() -> str:
 def written(page: str) -> str:
     """The page with its tables as they are now."""
     rails = list(discover().values())
-    for name, table in (("capabilities", capabilities(rails)), ("arrivals", arrivals(rails)), ("losses", losses())):
+    for name, table in (("capabilities", capabilities(rails)), ("losses", losses())):
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         before, _, rest = page.partition(begin)
         _, _, after = rest.partition(end)

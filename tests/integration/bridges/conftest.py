@@ -230,6 +230,15 @@ class World:
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
+    async def stop(self) -> None:
+        """Whatever runs."""
+        for process in self.processes:
+            await process.kill()
+        for name in list(self.running):
+            await self.stop_task(name)
+        for rail in self.rails.values():
+            await rail.stop()
+
     async def register(self, rail: str, who: str, **more: Any) -> Phone:
         return await self.register_as(rail, ADDRESSES[rail][who], name=who.title(), **more)
 
@@ -294,12 +303,7 @@ async def world(nats_server: Bus, tmp_path: Path) -> AsyncIterator[World]:
         try:
             yield made
         finally:
-            for process in made.processes:
-                await process.kill()
-            for name in list(made.running):
-                await made.stop_task(name)
-            for rail in made.rails.values():
-                await rail.stop()
+            await made.stop()
 
 
 __all__ = ["RAILS", "Phone", "World", "handle"]
