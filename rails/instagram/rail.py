@@ -37,6 +37,10 @@ def _message_id() -> str:
     return "aWdf" + base64.b64encode(b"dm_" + secrets.token_bytes(42)).decode()
 
 
+def _group_id() -> str:
+    return str(6 * 10**18 + secrets.randbelow(10**18))
+
+
 def _business_address(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:18]
     return f"@{plain or 'shop'}_{secrets.token_hex(4)}"
@@ -71,6 +75,7 @@ RAIL = Rail(
         business=_professional_id,
         ghost=_scoped_id,
         message=_message_id,
+        group=_group_id,
         business_address=_business_address,
     ),
     wire=InstagramWire(),
@@ -98,6 +103,7 @@ RAIL = Rail(
         Why.TOO_OLD: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.NOT_ALLOWED: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.UNSENT: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.MEDIA_TYPE: GraphError(http=400, code=100, subcode=2018047, message="Upload attachment failure"),
         Why.MEDIA_SIZE: GraphError(

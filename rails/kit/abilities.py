@@ -61,7 +61,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     `aliases`: a kind that is taken and shown as another. `kinds`: content without files (`location`, `contacts`,
     `poll`, `like_heart`). `album_kinds`: what may stand in an album of at most `album_length`. Times count from the
     rail's own time of the message; None is at any age. `has_markup`: texts may hold markup, be forwarded and previewed.
-    `links_need_token`: the address of a file is not enough to fetch it.
+    `group_length`: how many may be in a group. `links_need_token`: the address of a file is not enough to fetch it.
     """
 
     media: Mapping[MediaKind, MediaRule]
@@ -71,6 +71,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     album_length: int = 10
     edit_within_ms: int = 15 * MINUTE_MS
     edit_most: int | None = None
+    group_length: int = 250
     unsend_within_ms: int | None = None
     reaction_within_ms: int | None = None
     has_markup: bool = False

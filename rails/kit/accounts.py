@@ -75,7 +75,7 @@ def page(tx: Tx, *, after: str | None, limit: int) -> list[Account]:
         if row is None:
             raise Refused(Why.NOT_FOUND, f"after={after!r} is no account here; start without it")
         seq = row[0]
-    rows = tx.all(f"{_FROM} WHERE a.seq > ? ORDER BY a.seq LIMIT ?", seq, limit)
+    rows = tx.all(f"{_FROM} WHERE a.seq > ? AND a.kind != 'group' ORDER BY a.seq LIMIT ?", seq, limit)
     return [account for row in rows if (account := _account(row)) is not None]
 
 

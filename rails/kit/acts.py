@@ -6,13 +6,13 @@ a message is the same message whichever door it came in by.
 """
 
 from collections.abc import Callable
-from typing import Any
 
-from rails.kit import accounts, content, media, messages, outbox
+from rails.kit import accounts, content, groups, media, messages, outbox
 from rails.kit.content import Details
 from rails.kit.links import MediaLinks
 from rails.kit.model import Account, Failed, Kind, Message, Posted, Received, Refused, Status, Why
 from rails.kit.rail import Rail
+from rails.kit.showing import Showing
 from rails.kit.store import Tx
 
 
@@ -63,7 +63,7 @@ class Acts:
             media.show(tx, shown_files, arrival=message.arrival)
         reply_author = None
         if reply_to is not None and (replied := messages.by_native_id(tx, reply_to)) is not None:
-            reply_author = sender if replied.sender_id == sender.id else recipient
+            reply_author = accounts.required(tx, replied.sender_id)
         event = Posted(
             message=message,
             sender=sender,
@@ -73,16 +73,28 @@ class Acts:
             urls=self.urls(message) if shown_files else {},
         )
         outbox.announce_posted(tx, self.rail, event)
-        has_markup = self.rail.abilities.has_markup
-        for viewer in (sender, recipient):
-            told = shown(message, sender, recipient, viewer_id=viewer.id, has_markup=has_markup)
-            tx.push(viewer.id, {"type": "message", "message": told})
+        self.push_message(tx, message, kind="message")
         if is_late:
             self._push_order(tx, message)
         if self.rail.shows_delivered and recipient.kind is Kind.PERSON and self._is_listening(recipient.id):
             got = messages.mark_these_delivered(tx, reader_id=recipient.id, native_ids=[message.native_id])
             self._announce_received(tx, Status.DELIVERED, reader=recipient, author=sender, got=got, by_partner=False)
         return message
+
+    def push_message(self, tx: Tx, message: Message, *, kind: str) -> None:
+        """Everybody in its thread sees the message as it is now. `kind`: of the event."""
+        showing = Showing(tx, has_markup=self.rail.abilities.has_markup)
+        thread = {} if kind == "message" else {"thread": message.thread_id}
+        for viewer_id in self.viewers(tx, message):
+            told = showing.message(message, viewer_id=viewer_id)
+            tx.push(viewer_id, {"type": kind, **thread, "message": told})
+
+    def viewers(self, tx: Tx, message: Message) -> list[str]:
+        """Who is shown a message now."""
+        if message.recipient_id != message.thread_id:
+            return [message.sender_id, message.recipient_id]
+        group = groups.required(tx, message.thread_id)
+        return [member for member in group.roles if groups.sees(tx, message, member)]
 
     def read(
         self,
@@ -94,7 +106,10 @@ class Acts:
         shown_to_author: bool = True,
         by_partner: bool = False,
     ) -> int:
-        """`reader` has read the thread with `author` up to there. How many messages that newly is."""
+        """`reader` has read the thread with `author`, or a group, up to there. How many messages that newly is."""
+        if author.kind is Kind.GROUP:
+            shown = shown_to_author
+            return self._read_group(tx, reader=reader, group=author, up_to=up_to, shown=shown, by_partner=by_partner)
         thread_id = messages.direct_thread_id(reader.id, author.id)
         got = messages.mark_read(
             tx,
@@ -110,9 +125,37 @@ class Acts:
             self._announce_received(tx, Status.READ, reader=reader, author=author, got=got, by_partner=by_partner)
         return len(got)
 
+    def _read_group(
+        self, tx: Tx, *, reader: Account, group: Account, up_to: str | None, shown: bool, by_partner: bool
+    ) -> int:
+        if not groups.has_known(tx, group.id, reader.id):
+            raise Refused(Why.NOT_FOUND, f"No group here of this account has the id {group.id[:100]!r}")
+        up_to_message = _in_thread(tx, up_to, group.id)
+        count, last = messages.mark_group_read(
+            tx, group_id=group.id, reader_id=reader.id, up_to=up_to_message, shown=shown
+        )
+        if last is None:
+            return 0
+        tx.push(reader.id, {"type": "read", "thread": group.id, "up_to": last.native_id})
+        if shown:
+            event = Received(
+                status=Status.READ,
+                reader=reader,
+                author=group,
+                messages=(last,),
+                at_ms=self.now_ms(),
+                by_partner=by_partner,
+            )
+            outbox.announce_received(tx, self.rail, event)
+            told = {"type": "receipt", "thread": group.id, "by": reader.handle, "status": "read"}
+            for member in groups.required(tx, group.id).roles:
+                if member != reader.id:
+                    tx.push(member, {**told, "up_to": last.native_id})
+        return count
+
     def deliver(self, tx: Tx, *, reader: Account, author: Account, up_to: str | None, by_partner: bool) -> None:
         """The thread with `author` has reached `reader` up to there."""
-        if not self.rail.shows_delivered:
+        if not self.rail.shows_delivered or author.kind is Kind.GROUP:
             return
         thread_id = messages.direct_thread_id(reader.id, author.id)
         up_to_message = _in_thread(tx, up_to, thread_id)
@@ -179,8 +222,13 @@ class Acts:
         """Shown to who has an open socket, and told to the partner while it is there; never kept for later."""
         if accounts.is_blocked(tx, blocker_id=to.id, blocked_id=by.id):
             return
-        thread_id = messages.direct_thread_id(by.id, to.id)
-        tx.push(to.id, {"type": "typing", "thread": thread_id, "by": by.handle, "on": on})
+        thread_id = messages.thread_of(by, to)
+        told = {"type": "typing", "thread": thread_id, "by": by.handle, "on": on}
+        if to.kind is Kind.GROUP:
+            groups.must_be_open_to(tx, to, by.id)
+        for member in groups.required(tx, to.id).roles if to.kind is Kind.GROUP else (to.id,):
+            if member != by.id:
+                tx.push(member, told)
         if not by_partner and (by.federated or to.federated) and not outbox.partner_is_away(tx):
             value = {"node": by.id, "peer": to.id, "on": on}
             outbox.announce_extension(tx, self.rail, field="typing", value=value, at_ms=self.now_ms())
@@ -219,7 +267,7 @@ class Acts:
         )
 
     def _push_order(self, tx: Tx, message: Message) -> None:
-        for member in (message.sender_id, message.recipient_id):
+        for member in self.viewers(tx, message):
             tx.push(member, {"type": "order", "thread": message.thread_id})
 
 
@@ -230,28 +278,3 @@ def _in_thread(tx: Tx, native_id: str | None, thread_id: str) -> Message | None:
     if message is None or message.thread_id != thread_id:
         raise Refused(Why.NOT_FOUND, f"up_to: no message {native_id[:100]!r} in this thread")
     return message
-
-
-def shown(message: Message, sender: Account, recipient: Account, *, viewer_id: str, has_markup: bool) -> dict[str, Any]:
-    """`MESSAGE` of docs/rail-api.md, as the viewer sees it."""
-    is_mine = message.sender_id == viewer_id
-    error = None
-    handles = {sender.id: sender.handle, recipient.id: recipient.handle}
-    if message.status is Status.FAILED:
-        error = {"code": message.error_code, "message": message.error_message}
-    return {
-        "native_id": message.native_id,
-        "thread": message.thread_id,
-        "arrival": message.arrival,
-        "rank": message.rank,
-        "from": sender.handle,
-        "to": recipient.handle,
-        "text": message.text,
-        "direction": "out" if is_mine else "in",
-        "sent_at_ms": message.sent_at_ms,
-        "read": message.status is Status.READ if is_mine else message.read_at_ms is not None,
-        "status": message.status.name.lower(),
-        "error": error,
-        "reply_to": message.reply_to,
-        **content.members(message.details, message.text, handles, has_markup=has_markup),
-    }

@@ -4,9 +4,17 @@ Asked for by the federation partner when it learns that two accounts are one per
 asking twice is harmless, since the ghost is gone after the first time.
 """
 
-from rails.kit import accounts, content, messages
+from rails.kit import accounts, content, groups, messages
 from rails.kit.model import Account, Kind, Refused, Why
 from rails.kit.store import Tx
+
+_IN_GROUPS = (
+    ("group_stays", "group_id"),
+    ("group_bans", "group_id"),
+    ("group_marks", "group_id"),
+    ("thread_members", "thread_id"),
+)
+"""What is kept of a member."""
 
 
 def adopt(tx: Tx, *, ghost: Account, account: Account) -> None:
@@ -21,7 +29,8 @@ def adopt(tx: Tx, *, ghost: Account, account: Account) -> None:
         )
     rows = tx.all(
         "SELECT me.thread_id, you.account_id FROM thread_members me JOIN thread_members you"
-        " ON you.thread_id = me.thread_id AND you.account_id != me.account_id WHERE me.account_id = ?",
+        " ON you.thread_id = me.thread_id AND you.account_id != me.account_id JOIN threads t ON t.id = me.thread_id"
+        " AND t.kind = 'direct' WHERE me.account_id = ?",
         ghost.id,
     )
     # Two accounts of one person may have written to each other before anybody knew; nobody has a thread with oneself,
@@ -30,6 +39,7 @@ def adopt(tx: Tx, *, ghost: Account, account: Account) -> None:
     for old_thread, peer_id in rows:
         if peer_id != account.id:
             _move_thread(tx, old_thread=old_thread, peer_id=peer_id, ghost_id=ghost.id, account_id=account.id)
+    _move_groups(tx, ghost_id=ghost.id, account_id=account.id)
     tx.run("INSERT OR REPLACE INTO aliases (handle, account_id) VALUES (?, ?)", ghost.handle, account.id)
     tx.run("UPDATE aliases SET account_id = ? WHERE account_id = ?", account.id, ghost.id)
     tx.run("DELETE FROM aliases WHERE handle = ?", account.handle)
@@ -70,6 +80,25 @@ def _move_thread(tx: Tx, *, old_thread: str, peer_id: str, ghost_id: str, accoun
         tx.push(member, {"type": "order", "thread": new_thread})
     tx.run("DELETE FROM thread_members WHERE thread_id = ?", old_thread)
     tx.run("DELETE FROM threads WHERE id = ?", old_thread)
+
+
+def _move_groups(tx: Tx, *, ghost_id: str, account_id: str) -> None:
+    """The account is in the groups that the ghost was in, and has said there what the ghost has."""
+    known = tx.all("SELECT thread_id FROM thread_members WHERE account_id = ?", ghost_id)
+    for (group_id,) in known:
+        if not groups.has_known(tx, group_id, ghost_id):
+            continue
+        if groups.is_member(tx, group_id, ghost_id) and groups.is_member(tx, group_id, account_id):
+            groups.leave(tx, group_id, ghost_id)
+        tx.run(
+            "UPDATE messages SET sender_id = ? WHERE thread_id = ? AND sender_id = ?", account_id, group_id, ghost_id
+        )
+        _move_details(tx, old_thread=group_id, ghost_id=ghost_id, account_id=account_id)
+        tx.push(account_id, {"type": "order", "thread": group_id})
+        for table, column in _IN_GROUPS:
+            where = f"WHERE account_id = ? AND {column} = ?"
+            tx.run(f"UPDATE OR IGNORE {table} SET account_id = ? {where}", account_id, ghost_id, group_id)  # noqa: S608
+            tx.run(f"DELETE FROM {table} {where}", ghost_id, group_id)  # noqa: S608
 
 
 def _move_details(tx: Tx, *, old_thread: str, ghost_id: str, account_id: str) -> None:

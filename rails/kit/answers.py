@@ -30,6 +30,7 @@ HTTP_STATUS = {
     Why.TOO_OLD: 409,
     Why.TOO_MANY_EDITS: 409,
     Why.NOT_AUTHOR: 403,
+    Why.NOT_ALLOWED: 403,
     Why.UNSENT: 409,
     Why.MEDIA_TYPE: 415,
     Why.MEDIA_SIZE: 413,

@@ -2,23 +2,21 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
 from rails.kit import accounts, messages, sending
-from rails.kit.acts import Acts, shown
+from rails.kit.acts import Acts
+from rails.kit.addressing import Addressing, Resolved
 from rails.kit.answers import body_of, guarded, json_answer, token_of
 from rails.kit.content import Details
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Kind, Message, Refused, Status, Why
 from rails.kit.sending import Sent, SentChoice, SentContacts
+from rails.kit.showing import Showing
 from rails.kit.store import Store, Tx
-from rails.kit.webhooks import ask_resolver
-
-T = TypeVar("T")
 
 LISTING_LENGTH = 1000
 _PLACE = re.compile(r"(-?[0-9]{1,18})(?::([0-9]{1,18}))?")
@@ -62,25 +60,14 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     address: str
 
 
-class AskPartner(Exception):
-    """The address is not known here; the partner may know it."""
-
-    def __init__(self, handle: str) -> None:
-        super().__init__(handle)
-        self.handle = handle
-
-
 class ClientApi:
     """The handlers of the Client API."""
 
-    def __init__(
-        self, *, store: Store, acts: Acts, http: aiohttp.ClientSession, metrics: Metrics, partner_secret: str
-    ) -> None:
+    def __init__(self, *, store: Store, acts: Acts, addressing: Addressing, metrics: Metrics) -> None:
         self._store = store
         self._acts = acts
-        self._http = http
+        self._addressing = addressing
         self._metrics = metrics
-        self._partner_secret = partner_secret
 
     def routes(self) -> list[web.RouteDef]:
         at = "/client/v1"
@@ -147,13 +134,13 @@ class ClientApi:
         if asked.client_key is not None and not 0 < len(asked.client_key) <= 200:
             raise Refused(Why.BAD_REQUEST, "client_key: expected 1 to 200 characters")
 
-        def send(tx: Tx, resolved: str | None) -> tuple[Message, bool]:
+        def send(tx: Tx, resolved: Resolved) -> tuple[Message, bool]:
             sender = accounts.session_account(tx, token)
             if asked.client_key is not None:
                 before = messages.posted_with_key(tx, node_id=sender.id, realm="client", key=asked.client_key)
                 if before is not None:
                     return before, False
-            recipient = self._addressee(tx, sender, asked.to, resolved, unknown=Why.UNKNOWN_RECIPIENT)
+            recipient = self._addressing.addressee(tx, sender, asked.to, resolved, unknown=Why.UNKNOWN_RECIPIENT)
             text, details = self._said(tx, sender, asked)
             message = self._acts.post(
                 tx, sender=sender, recipient=recipient, text=text, reply_to=_replied(asked), details=details
@@ -169,7 +156,7 @@ class ClientApi:
                 )
             return message, True
 
-        message, is_new = await self._asking_partner(token, send, self._store.write)
+        message, is_new = await self._addressing.asking(token, send, self._store.write)
         self._metrics.add("messages", "client", 1 if is_new else 0)
         answer = {"native_id": message.native_id, "thread": message.thread_id, "sent_at_ms": message.sent_at_ms}
         return json_answer(answer, status=201 if is_new else 200)
@@ -197,12 +184,8 @@ class ClientApi:
 
     async def _threads(self, request: web.Request) -> web.Response:
         token = token_of(request)
-        found = await self._store.read(lambda tx: messages.threads_of(tx, accounts.session_account(tx, token).id))
-        threads = [
-            {"thread": thread, "with": [handle], "name": name, "unread": unread, "last_at_ms": at_ms}
-            for thread, handle, name, unread, at_ms in found
-        ]
-        return json_answer({"threads": threads})
+        found = await self._store.read(lambda tx: _threads(tx, accounts.session_account(tx, token).id))
+        return json_answer({"threads": sorted(found, key=lambda one: -one["last_at_ms"])})
 
     async def _list(self, request: web.Request) -> web.Response:
         token = token_of(request)
@@ -212,33 +195,23 @@ class ClientApi:
         unread = query.get("unread", "0") not in {"0", "false", ""}
         length = LISTING_LENGTH if limit is None else max(1, min(limit, LISTING_LENGTH))
 
-        def find(tx: Tx, resolved: str | None) -> tuple[Account, list[Message], dict[str, Account]]:
+        def find(tx: Tx, resolved: Resolved) -> tuple[Account, list[Message], list[dict[str, Any]]]:
             me = accounts.session_account(tx, token)
             thread_id = query.get("thread")
             if query.get("with"):
-                other = self._addressee(tx, me, query["with"], resolved, unknown=Why.NOT_FOUND)
-                thread_id = messages.direct_thread_id(me.id, other.id)
+                other = self._addressing.addressee(tx, me, query["with"], resolved, unknown=Why.NOT_FOUND)
+                thread_id = messages.thread_of(me, other)
             found = messages.listing(
                 tx, account_id=me.id, thread_id=thread_id, unread=unread, after=after, limit=length, before=before
             )
-            ids = {ident for message in found for ident in (message.sender_id, message.recipient_id)}
-            return me, found, {ident: accounts.required(tx, ident) for ident in ids}
+            showing = Showing(tx, has_markup=self._acts.rail.abilities.has_markup)
+            return me, found, [showing.message(message, viewer_id=me.id) for message in found]
 
-        me, found, people = await self._asking_partner(token, find, self._store.read)
+        me, found, listed = await self._addressing.asking(token, find, self._store.read)
         if self._acts.rail.shows_delivered:
             got = [m.native_id for m in found if m.recipient_id == me.id and m.status is Status.SENT]
             if got:
                 await self._store.write(lambda tx: self._acts.deliver_these(tx, reader=me, native_ids=got))
-        listed = [
-            shown(
-                message,
-                people[message.sender_id],
-                people[message.recipient_id],
-                viewer_id=me.id,
-                has_markup=self._acts.rail.abilities.has_markup,
-            )
-            for message in found
-        ]
         return json_answer(
             {
                 "messages": listed,
@@ -254,83 +227,37 @@ class ClientApi:
         if not address:
             raise Refused(Why.BAD_REQUEST, 'Expected "with": a handle, or "thread": a thread id')
 
-        def read(tx: Tx, resolved: str | None) -> int:
+        def read(tx: Tx, resolved: Resolved) -> int:
             me = accounts.session_account(tx, token)
-            other = self._addressee(tx, me, address, resolved, unknown=Why.NOT_FOUND)
+            other = self._addressing.addressee(tx, me, address, resolved, unknown=Why.NOT_FOUND)
             return self._acts.read(tx, reader=me, author=other, up_to=asked.up_to)
 
-        return json_answer({"read": await self._asking_partner(token, read, self._store.write)})
+        return json_answer({"read": await self._addressing.asking(token, read, self._store.write)})
 
     async def _block(self, request: web.Request) -> web.Response:
         token = token_of(request)
         asked = await body_of(request, Block)
 
-        def block(tx: Tx, resolved: str | None) -> None:
+        def block(tx: Tx, resolved: Resolved) -> None:
             me = accounts.session_account(tx, token)
-            other = self._addressee(tx, me, asked.address, resolved, unknown=Why.NOT_FOUND)
+            other = self._addressing.addressee(tx, me, asked.address, resolved, unknown=Why.NOT_FOUND)
             if other.id == me.id:
                 raise Refused(Why.BAD_REQUEST, "address: this is your own account")
             self._acts.block(tx, blocker=me, blocked=other, on=request.method == "POST", by_partner=False)
 
-        await self._asking_partner(token, block, self._store.write)
+        await self._addressing.asking(token, block, self._store.write)
         return web.Response(status=204)
 
-    def _addressee(self, tx: Tx, me: Account, to: str, resolved: str | None, *, unknown: Why) -> Account:
-        """Who is addressed: an address or handle here, a thread, a known handle elsewhere; else `AskPartner`."""
-        if resolved is not None:
-            return accounts.required(tx, resolved)
-        if to.startswith("t_"):
-            other = messages.other_member(tx, thread_id=to, account_id=me.id)
-            if other is not None:
-                return accounts.required(tx, other)
-        handle = accounts.normal_handle(self._acts.rail, to)
-        found = accounts.by_handle(tx, handle)
-        if found is not None:
-            return found
-        if handle.startswith(f"{self._acts.rail.name}:"):
-            raise Refused(unknown, f"Nobody on {self._acts.rail.title} has the address {handle.partition(':')[2]!r}")
-        raise AskPartner(handle)
 
-    async def _asking_partner(
-        self,
-        token: str,
-        act: Callable[[Tx, str | None], T],
-        within: Callable[[Callable[[Tx], T]], Awaitable[T]],
-    ) -> T:
-        """Do the act; when it names somebody unknown here, ask the partner and do it with the answer."""
-        try:
-            return await within(lambda tx: act(tx, None))
-        except AskPartner as unknown:
-            account_id = await self._resolve(token, unknown.handle)
-            return await within(lambda tx: act(tx, account_id))
-
-    async def _resolve(self, token: str, handle: str) -> str:
-        def ask(tx: Tx) -> tuple[str | None, str]:
-            return accounts.get_setting(tx, "partner.resolve_url"), accounts.session_account(tx, token).id
-
-        url, requester = await self._store.read(ask)
-        if url is None:
-            raise Refused(
-                Why.UNKNOWN_RECIPIENT, f"{handle} is elsewhere, and {self._acts.rail.title} has no federation partner"
-            )
-        try:
-            status, answer = await ask_resolver(
-                self._http, url=url, secret=self._partner_secret, address=handle, requester=requester
-            )
-        except (aiohttp.ClientError, TimeoutError):
-            status, answer = 0, {}
-        account_id = answer.get("account")
-        if status == 200 and isinstance(account_id, str):
-            return account_id
-        if status == 404:
-            error = answer.get("error")
-            text = error.get("message") if isinstance(error, dict) else None
-            raise Refused(Why.UNKNOWN_RECIPIENT, str(text or f"Nobody is known as {handle}"))
-        if status == 403:
-            raise Refused(Why.RECIPIENT_UNAVAILABLE, "The recipient cannot be written to")
-        raise Refused(
-            Why.NOT_REACHABLE_NOW, f"{handle} is elsewhere and the way there is closed at the moment; try again later"
-        )
+def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
+    direct = [
+        {"thread": thread, "kind": "direct", "with": [handle], "name": name, "unread": unread, "last_at_ms": at_ms}
+        for thread, handle, name, unread, at_ms in messages.threads_of(tx, account_id)
+    ]
+    return direct + [
+        {"thread": thread, "kind": "group", "with": [], "name": name, "unread": unread, "last_at_ms": at_ms}
+        for thread, name, unread, at_ms in messages.groups_of(tx, account_id)
+    ]
 
 
 def _replied(asked: NewMessage) -> str | None:

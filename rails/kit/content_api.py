@@ -7,10 +7,11 @@ import msgspec
 from aiohttp import web
 
 from rails.kit import accounts, edits, messages, reactions
-from rails.kit.acts import Acts, shown
+from rails.kit.acts import Acts
 from rails.kit.answers import body_of, guarded, json_answer, token_of
 from rails.kit.metrics import Metrics
 from rails.kit.model import Account, Message, Refused, Why
+from rails.kit.showing import Showing
 from rails.kit.store import Store, Tx
 
 
@@ -97,10 +98,7 @@ class ContentApi:
         def within(tx: Tx) -> dict[str, Any]:
             me = accounts.session_account(tx, token)
             message = change(tx, me, native_id)
-            sender = accounts.required(tx, message.sender_id)
-            recipient = accounts.required(tx, message.recipient_id)
-            has_markup = self._acts.rail.abilities.has_markup
-            return shown(message, sender, recipient, viewer_id=me.id, has_markup=has_markup)
+            return Showing(tx, has_markup=self._acts.rail.abilities.has_markup).message(message, viewer_id=me.id)
 
         return json_answer(await self._store.write(within))
 

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from rails.kit import bodies, media, messages
 from rails.kit.acts import Acts
+from rails.kit.addressing import Addressing
 from rails.kit.answers import refusal as client_refusal
 from rails.kit.client_api import ClientApi
 from rails.kit.content_api import ContentApi
@@ -23,6 +24,7 @@ from rails.kit.faults import FaultPlan, Faults
 from rails.kit.fetching import Fetcher
 from rails.kit.files import Files
 from rails.kit.graph import GraphApi
+from rails.kit.groups_api import GroupsApi
 from rails.kit.hub import Hub
 from rails.kit.links import MediaLinks
 from rails.kit.media_api import MediaApi
@@ -204,7 +206,9 @@ def build(
         files=files,
         fetcher=Fetcher(files=files, allow_private=settings.allow_private_links),
     )
-    client = ClientApi(store=store, acts=acts, http=http, metrics=metrics, partner_secret=secret)
+    addressing = Addressing(store=store, rail=rail, http=http, partner_secret=secret)
+    client = ClientApi(store=store, acts=acts, addressing=addressing, metrics=metrics)
+    groups = GroupsApi(store=store, acts=acts, addressing=addressing, metrics=metrics)
     media_api = MediaApi(store=store, acts=acts, files=files, metrics=metrics, partner_token=settings.partner_token)
     content = ContentApi(store=store, acts=acts, metrics=metrics)
     sockets = WebSockets(store=store, acts=acts, hub=hub)
@@ -216,6 +220,7 @@ def build(
 
     app = web.Application(client_max_size=bodies.BATCH_BYTES, middlewares=[_no_500])
     app.add_routes(client.routes())
+    app.add_routes(groups.routes())
     app.add_routes(content.routes())
     app.add_routes(media_api.routes())
     app.add_routes(operator.routes())

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from rails.kit import accounts, messages, reactions, sending
+from rails.kit import accounts, groups, messages, reactions, sending
 from rails.kit.acts import Acts
 from rails.kit.bodies import flag_member, integer_member
 from rails.kit.content import Details
@@ -151,14 +151,23 @@ def _react(edge: EdgeCall, act: React) -> Json:
 def _mark_read(edge: EdgeCall, act: MarkRead) -> None:
     if act.native_id is not None:
         message = messages.by_native_id(edge.tx, act.native_id)
-        if message is None or message.recipient_id != edge.node.id:
+        author = None if message is None else _read_of(edge, message)
+        if author is None:
             raise Refused(Why.NOT_FOUND, f"No message {act.native_id[:100]!r} to this account")
-        author = accounts.required(edge.tx, message.sender_id)
     else:
         author = find_recipient(edge, act.peer or "")
     edge.acts.read(edge.tx, reader=edge.node, author=author, up_to=act.native_id, by_partner=edge.by_partner)
     if act.typing:
         edge.acts.typing(edge.tx, by=edge.node, to=author, on=True, by_partner=edge.by_partner)
+
+
+def _read_of(edge: EdgeCall, message: Message) -> Account | None:
+    """Whose thread a message is read in: its author's, or the group's; None for one that is not for the node."""
+    if message.recipient_id == edge.node.id:
+        return accounts.required(edge.tx, message.sender_id)
+    if message.recipient_id == message.thread_id and groups.sees(edge.tx, message, edge.node.id):
+        return accounts.required(edge.tx, message.thread_id)
+    return None
 
 
 def find_recipient(edge: EdgeCall, to: str) -> Account:

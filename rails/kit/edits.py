@@ -1,9 +1,9 @@
 """Second thoughts: the author changes a message, or takes it back. Functions of one transaction; each may run twice."""
 
-from rails.kit import accounts, content, media, messages, outbox, sending
-from rails.kit.acts import Acts, shown
+from rails.kit import accounts, content, groups, media, messages, outbox, sending
+from rails.kit.acts import Acts
 from rails.kit.content import Details, Media
-from rails.kit.model import Account, Changed, Message, Refused, Why
+from rails.kit.model import Account, Changed, Kind, Message, Refused, Why
 from rails.kit.store import Tx
 
 
@@ -41,6 +41,8 @@ def edit(
     if abilities.edit_most is not None and details.edits >= abilities.edit_most:
         raise Refused(Why.TOO_MANY_EDITS, f"{acts.rail.title} takes {abilities.edit_most} edits; send another message")
     recipient = accounts.required(tx, message.recipient_id)
+    if recipient.kind is Kind.GROUP:
+        groups.must_be_open_to(tx, recipient, author.id)
     if accounts.is_blocked(tx, blocker_id=recipient.id, blocked_id=author.id):
         raise Refused(Why.RECIPIENT_UNAVAILABLE, "The recipient cannot be written to")
     changed = messages.change(tx, message, text=words, details=_edited(details, plain=now_plain))
@@ -78,7 +80,7 @@ def unsend(tx: Tx, acts: Acts, *, author: Account, native_id: str, by_partner: b
 
 def _own(tx: Tx, author: Account, native_id: str) -> Message:
     message = messages.by_native_id(tx, native_id)
-    if message is None or author.id not in {message.sender_id, message.recipient_id}:
+    if message is None or not groups.sees(tx, message, author.id):
         raise Refused(Why.NOT_FOUND, f"No message {native_id[:100]!r} of this account")
     if message.sender_id != author.id:
         raise Refused(Why.NOT_AUTHOR, "Only its author can change a message or take it back")
@@ -103,11 +105,4 @@ def _announce(
     if kind == "unsent" and partner_hears and not told(event):
         value = {"native_id": message.native_id, "author": author.id, "peer": recipient.id, "at_ms": event.at_ms}
         outbox.announce_extension(tx, rail, field="unsends", value=value, at_ms=event.at_ms)
-    push(tx, acts, message, author, recipient, kind=kind)
-
-
-def push(tx: Tx, acts: Acts, message: Message, sender: Account, recipient: Account, *, kind: str) -> None:
-    """Both see the message as it is now."""
-    for viewer in (sender, recipient):
-        told = shown(message, sender, recipient, viewer_id=viewer.id, has_markup=acts.rail.abilities.has_markup)
-        tx.push(viewer.id, {"type": kind, "thread": message.thread_id, "message": told})
+    acts.push_message(tx, message, kind=kind)

@@ -7,7 +7,7 @@ there too; this module has their part within the transaction.
 from collections.abc import Callable
 from typing import Any
 
-from rails.kit import accounts, adoption, changes, listing, messages
+from rails.kit import accounts, adoption, changes, listing, messages, partner_groups
 from rails.kit.acts import Acts
 from rails.kit.asked import Asked, node_of, peer_of
 from rails.kit.bodies import flag_member, integer_member, needed, text_member
@@ -179,6 +179,8 @@ _BY_NAME: dict[tuple[str, str, int], Callable[[Asked], Json]] = {
     ("POST", "blocks", 1): _blocks,
     ("GET", "messages", 1): _message_of_key,
     ("POST", "shown", 1): _shown,
+    ("PUT", "groups", 2): partner_groups.put,
+    ("GET", "groups", 2): partner_groups.get,
 }
 _BY_NODE: dict[tuple[str, str], Callable[[Asked], Json]] = {
     ("POST", "read"): _read,

@@ -8,11 +8,16 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 
+from rails.kit import sight
 from rails.kit.content import Details, File, files
 from rails.kit.model import Refused, Why
 from rails.kit.store import Tx
 
 _COLUMNS = "media_id, kind, mime, size_bytes, sha256, name, animated"
+_SEES = (
+    "SELECT 1 FROM media_shown f JOIN messages m ON m.arrival = f.arrival JOIN thread_members t"  # noqa: S608 - constants
+    " ON t.thread_id = m.thread_id WHERE f.media_id = ? AND t.account_id = ? AND " + sight.SEEN.format(table="m")
+)
 NAME_LENGTH = 200
 ID_LENGTH = 18
 UPLOAD_KEPT_MS = 30 * 24 * 3600 * 1000
@@ -73,13 +78,7 @@ def readable(tx: Tx, media_id: str, *, account_id: str | None) -> File:
 
 
 def _sees(tx: Tx, media_id: str, account_id: str | None) -> bool:
-    row = tx.one(
-        "SELECT 1 FROM media_shown s JOIN messages m ON m.arrival = s.arrival JOIN thread_members t"
-        " ON t.thread_id = m.thread_id WHERE s.media_id = ? AND t.account_id = ? LIMIT 1",
-        media_id,
-        account_id,
-    )
-    return row is not None
+    return tx.one(_SEES, media_id, account_id, account_id) is not None
 
 
 def show(tx: Tx, shown: Iterable[File], *, arrival: int) -> None:

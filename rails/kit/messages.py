@@ -8,9 +8,9 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from rails.kit import accounts
+from rails.kit import accounts, groups, sight
 from rails.kit.content import Details, pack, unpack
-from rails.kit.model import Account, Message, Refused, Status, Why
+from rails.kit.model import Account, Kind, Message, Refused, Status, Why
 from rails.kit.rail import Rail, TextLimit
 from rails.kit.store import Tx
 
@@ -20,6 +20,7 @@ _COLUMNS = (
 )
 UNREAD = "read_at_ms IS NULL AND json_extract(details, '$.unsent') IS NULL"
 """What the recipient still has to look at: what was taken back is nothing to be read."""
+_SEEN = sight.SEEN.format(table="messages")
 KEY_KEPT_MS = 40 * 24 * 3600 * 1000
 """How long a key for idempotent posts is kept: the promise is 30 days."""
 
@@ -36,6 +37,14 @@ def direct_thread_id(one: str, other: str) -> str:
     """The id of the two accounts' thread: a hash, so it needs no look-up."""
     digest = hashlib.sha256("|".join(sorted((one, other))).encode()).digest()
     return "t_" + base64.urlsafe_b64encode(digest[:15]).decode()
+
+
+def thread_of(one: Account, other: Account) -> str:
+    """The thread that an account has with another, or with a group."""
+    for account in (one, other):
+        if account.kind is Kind.GROUP:
+            return account.id
+    return direct_thread_id(one.id, other.id)
 
 
 def by_native_id(tx: Tx, native_id: str) -> Message | None:
@@ -90,7 +99,7 @@ def post(
     opaque: str | None = None,
     details: Details | None = None,
 ) -> tuple[Message, bool]:
-    """Put a checked text into the two accounts' thread; and whether it belongs above one that is shown there already.
+    """Put a checked text into the two accounts' (or the group's) thread; and whether it belongs above one shown there.
 
     Refuses: `self`, `recipient_unavailable`, `bad_request` (unknown reply_to).
     """
@@ -100,7 +109,9 @@ def post(
         raise Refused(
             Why.RECIPIENT_UNAVAILABLE, "The recipient cannot be written to; there is nothing to be done from here"
         )
-    thread_id = direct_thread_id(sender.id, recipient.id)
+    if recipient.kind is Kind.GROUP:
+        groups.must_be_open_to(tx, recipient, sender.id)
+    thread_id = thread_of(sender, recipient)
     last_rank, last_at_ms = ensure_thread(tx, thread_id, (sender.id, recipient.id))
     if reply_to is not None:
         replied = by_native_id(tx, reply_to)
@@ -170,6 +181,33 @@ def mark_read(
         arrival,
     )
     return in_view_order(_message(row) for row in rows)
+
+
+def mark_group_read(
+    tx: Tx, *, group_id: str, reader_id: str, up_to: Message | None, shown: bool
+) -> tuple[int, Message | None]:
+    """Move a reader's mark in a group up to that message (None: the last they see), never back.
+
+    How many messages that newly is, and the message that the mark is at now (None: it has not moved).
+    """
+    latest = listing(tx, account_id=reader_id, thread_id=group_id, unread=False, after=None, limit=1)
+    last = up_to or next(iter(latest), None)
+    rank, arrival, _ = groups.marks(tx, group_id).get(reader_id, (-1, -1, False))
+    if last is None or (last.rank, last.arrival) <= (rank, arrival):
+        return 0, None
+    found = tx.one(
+        f"SELECT count(*) FROM messages WHERE thread_id = ? AND sender_id != ? AND {_SEEN}"
+        " AND (rank, arrival) > (?, ?) AND (rank, arrival) <= (?, ?)",
+        group_id,
+        reader_id,
+        reader_id,
+        rank,
+        arrival,
+        last.rank,
+        last.arrival,
+    )
+    groups.set_mark(tx, group_id, reader_id, rank=last.rank, arrival=last.arrival, shown=shown)
+    return int(found[0]), last
 
 
 def mark_delivered(tx: Tx, *, reader_id: str, thread_id: str, up_to: Message | None) -> list[Message]:
@@ -282,9 +320,11 @@ def listing(
     else:
         where.append("EXISTS (SELECT 1 FROM thread_members WHERE account_id = ? AND thread_id = ?)")
         values += [account_id, thread_id]
+    where.append(_SEEN)
+    values.append(account_id)
     if unread:
-        where.append(f"recipient_id = ? AND {UNREAD}")
-        values.append(account_id)
+        where.append(f"(recipient_id = ? OR {sight.UNREAD_IN_GROUP}) AND {UNREAD}")
+        values += [account_id, account_id, account_id]
     if after is not None:
         where.append("arrival > ?")
     if before is not None:
@@ -297,6 +337,27 @@ def listing(
     return in_reading_order(_message(row) for row in tx.all(sql, *bound, limit))
 
 
+def groups_of(tx: Tx, account_id: str) -> list[tuple[str, str, int, int]]:
+    """``(thread, name, unread, last_at_ms)`` of the groups that the account is or was in."""
+    rows = tx.all(
+        "SELECT t.id, a.name, t.last_at_ms FROM thread_members me JOIN threads t ON t.id = me.thread_id"
+        " AND t.kind = 'group' JOIN accounts a ON a.id = t.id WHERE me.account_id = ?",
+        account_id,
+    )
+    return [(thread, name, _unread_in_group(tx, thread, account_id), at_ms) for thread, name, at_ms in rows]
+
+
+def _unread_in_group(tx: Tx, group_id: str, account_id: str) -> int:
+    found = tx.one(
+        f"SELECT count(*) FROM messages WHERE thread_id = ? AND {_SEEN} AND {sight.UNREAD_IN_GROUP} AND {UNREAD}",
+        group_id,
+        account_id,
+        account_id,
+        account_id,
+    )
+    return int(found[0])
+
+
 def threads_of(tx: Tx, account_id: str) -> list[tuple[str, str, str, int, int]]:
     """``(thread, the other's handle, name, unread, last_at_ms)``, the latest first."""
     unread = dict(
@@ -307,7 +368,7 @@ def threads_of(tx: Tx, account_id: str) -> list[tuple[str, str, str, int, int]]:
     )
     rows = tx.all(
         "SELECT t.id, a.handle, a.name, t.last_at_ms FROM thread_members me JOIN threads t ON t.id = me.thread_id"
-        " JOIN thread_members you ON you.thread_id = t.id AND you.account_id != me.account_id"
+        " AND t.kind = 'direct' JOIN thread_members you ON you.thread_id = t.id AND you.account_id != me.account_id"
         " JOIN accounts a ON a.id = you.account_id WHERE me.account_id = ? ORDER BY t.last_at_ms DESC",
         account_id,
     )
@@ -315,10 +376,13 @@ def threads_of(tx: Tx, account_id: str) -> list[tuple[str, str, str, int, int]]:
 
 
 def other_member(tx: Tx, *, thread_id: str, account_id: str) -> str | None:
-    """The id of the other one in a direct thread that the account is in."""
+    """The id of the other one in a direct thread that the account is in; of the group, if it is or was in that."""
+    if groups.has_known(tx, thread_id, account_id):
+        return thread_id
     row = tx.one(
         "SELECT you.account_id FROM thread_members me JOIN thread_members you ON you.thread_id = me.thread_id"
-        " AND you.account_id != me.account_id WHERE me.account_id = ? AND me.thread_id = ?",
+        " AND you.account_id != me.account_id JOIN threads t ON t.id = me.thread_id AND t.kind = 'direct'"
+        " WHERE me.account_id = ? AND me.thread_id = ?",
         account_id,
         thread_id,
     )

@@ -34,4 +34,56 @@ CREATE TABLE media_doubtful (
 ) WITHOUT ROWID;
 CREATE INDEX doubtful_by_due ON media_doubtful (due_ms);
 """,
+    # Groups: a thread with an account of its own, so that a message to it is a message like any other.
+    3: """
+CREATE TABLE accounts_3 (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT NOT NULL UNIQUE,
+    handle        TEXT NOT NULL UNIQUE,
+    second_id     TEXT UNIQUE,
+    name          TEXT NOT NULL,
+    kind          TEXT NOT NULL CHECK (kind IN ('person', 'business', 'ghost', 'group')),
+    federated     INTEGER NOT NULL,
+    ghost_key     TEXT UNIQUE,
+    created_at_ms INTEGER NOT NULL
+);
+INSERT INTO accounts_3 SELECT * FROM accounts;
+DROP TABLE accounts;
+ALTER TABLE accounts_3 RENAME TO accounts;
+
+CREATE TABLE groups (
+    id         TEXT PRIMARY KEY REFERENCES accounts (id),  -- also its thread's id
+    key        TEXT UNIQUE,                                -- what the federation partner calls it
+    until_ms   INTEGER NOT NULL DEFAULT 0,                 -- when it ends; 0: it stays
+    closed     INTEGER NOT NULL DEFAULT 0,
+    number     INTEGER NOT NULL DEFAULT 0                  -- rises with every change by people
+) WITHOUT ROWID;
+
+-- Somebody's stay: they see what arrived after `since` and up to `until` (NULL: they are in it).
+CREATE TABLE group_stays (
+    group_id   TEXT NOT NULL REFERENCES groups (id),
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    since      INTEGER NOT NULL,
+    until      INTEGER,
+    role       TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member')),
+    PRIMARY KEY (group_id, account_id, since)
+);
+CREATE INDEX stays_of_account ON group_stays (account_id, group_id);
+
+CREATE TABLE group_bans (
+    group_id   TEXT NOT NULL REFERENCES groups (id),
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    PRIMARY KEY (group_id, account_id)
+) WITHOUT ROWID;
+
+-- How far each has read, by rank and arrival.
+CREATE TABLE group_marks (
+    group_id   TEXT NOT NULL REFERENCES groups (id),
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    rank       INTEGER NOT NULL,
+    arrival    INTEGER NOT NULL,
+    shown      INTEGER NOT NULL,                           -- whether the others are told
+    PRIMARY KEY (group_id, account_id)
+) WITHOUT ROWID;
+""",
 }

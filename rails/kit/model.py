@@ -17,6 +17,8 @@ class Kind(StrEnum):
     PERSON = "person"
     BUSINESS = "business"
     GHOST = "ghost"
+    GROUP = "group"
+    """No person: the address of a group, which is also its thread's id."""
 
 
 class Status(IntEnum):
@@ -188,6 +190,7 @@ class Why(StrEnum):
     TOO_OLD = "too_old"
     TOO_MANY_EDITS = "too_many_edits"
     NOT_AUTHOR = "not_author"
+    NOT_ALLOWED = "not_allowed"
     UNSENT = "unsent"
     MEDIA_TYPE = "media_type"
     MEDIA_SIZE = "media_size"

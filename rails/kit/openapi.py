@@ -7,6 +7,7 @@ import msgspec
 
 from rails.kit.client_api import Block, NewMessage, ReadMark, Registration
 from rails.kit.content_api import NewReaction, NewText, NewVote, TypingSign
+from rails.kit.groups_api import GroupChange, Newcomers, NewGroup, NewRole
 from rails.kit.model import Why
 from rails.kit.rail import Rail
 
@@ -14,6 +15,7 @@ _NAMES = re.compile(r"\{(\w+)\}")
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer"}
 _FLAG = {"type": "boolean"}
+_ROLE = {"type": "string", "enum": ["owner", "admin", "member"]}
 
 
 def _object(**members: Any) -> dict[str, Any]:
@@ -69,6 +71,7 @@ ANSWERS: dict[str, Any] = {
             "type": "array",
             "items": _object(
                 thread=_TEXT,
+                kind={"type": "string", "enum": ["direct", "group"]},
                 **{"with": {"type": "array", "items": _TEXT}},
                 name=_TEXT,
                 unread=_NUMBER,
@@ -77,6 +80,15 @@ ANSWERS: dict[str, Any] = {
         }
     ),
     "Read": _object(read=_NUMBER),
+    "Group": _object(
+        group=_TEXT,
+        thread=_TEXT,
+        name=_TEXT,
+        members={"type": "array", "items": _object(handle=_TEXT, name=_TEXT, role=_ROLE)},
+        until_ms=_NUMBER,
+        closed=_FLAG,
+        mine={"oneOf": [{"type": "null"}, _ROLE]},
+    ),
     "Error": _object(error=_object(code={"type": "string", "enum": sorted(why.value for why in Why)}, message=_TEXT)),
 }
 
@@ -104,6 +116,14 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
     ("get", "/client/v1/media/{media_id}", "The bytes of a file", None, 200, None, ()),
     ("post", "/client/v1/typing", "I am typing, or no longer", "TypingSign", 204, None, ()),
     ("get", "/client/v1/threads", "My threads, the latest first", None, 200, "Threads", ()),
+    ("post", "/client/v1/groups", "Make a group", "NewGroup", 201, "Group", ()),
+    ("get", "/client/v1/groups/{group}", "A group that I am or was in", None, 200, "Group", ()),
+    ("patch", "/client/v1/groups/{group}", "Rename it, or let it end", "GroupChange", 200, "Group", ()),
+    ("delete", "/client/v1/groups/{group}", "End it", None, 200, "Group", ()),
+    ("post", "/client/v1/groups/{group}/members", "Let people in", "Newcomers", 200, "Group", ()),
+    ("put", "/client/v1/groups/{group}/members/{who}", "Make an admin, or none", "NewRole", 200, "Group", ()),
+    ("delete", "/client/v1/groups/{group}/members/{who}", "Take out, or leave", None, 200, "Group", ("ban",)),
+    ("delete", "/client/v1/groups/{group}/bans/{who}", "Lift a ban", None, 200, "Group", ()),
     ("post", "/client/v1/read", "Mark as read", "ReadMark", 200, "Read", ()),
     ("post", "/client/v1/blocks", "Block somebody", "Block", 204, None, ()),
     ("delete", "/client/v1/blocks", "Unblock somebody", "Block", 204, None, ()),
@@ -111,10 +131,26 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
 )
 
 
+_BODIES = (
+    Registration,
+    NewMessage,
+    ReadMark,
+    Block,
+    NewText,
+    NewReaction,
+    NewVote,
+    TypingSign,
+    NewGroup,
+    GroupChange,
+    Newcomers,
+    NewRole,
+)
+
+
 def document(rail: Rail) -> dict[str, Any]:
     """The OpenAPI 3.1 document of one rail's Client API."""
     _, bodies = msgspec.json.schema_components(
-        (Registration, NewMessage, ReadMark, Block, NewText, NewReaction, NewVote, TypingSign),
+        _BODIES,
         ref_template="#/components/schemas/{name}",
     )
     paths: dict[str, dict[str, Any]] = {}

@@ -60,6 +60,7 @@ class Ids(msgspec.Struct, frozen=True, kw_only=True):
     business: Callable[[str], NewAccount]
     ghost: Callable[[], NewAccount]
     message: Callable[[], str]
+    group: Callable[[], str]
     business_address: Callable[[str], str]
     """A free-looking address for a business of that name that brought none."""
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from rails.kit import accounts, content, edits, messages, outbox, sending
+from rails.kit import accounts, content, groups, messages, outbox, sending
 from rails.kit.acts import Acts
 from rails.kit.content import Details, Poll
 from rails.kit.model import Account, Message, Reacted, Refused, Why
@@ -35,7 +35,7 @@ def react(
     told = acts.rail.wire.reacted
     outbox.announce_change(tx, acts.rail, hearer=other, other=by, told=told, event=event, by_partner=by_partner)
     outbox.announce_own(tx, hearer=by, rail=acts.rail, entries=acts.rail.wire.reacted_echo(event))
-    _push(tx, acts, changed, by, other, kind="reaction")
+    acts.push_message(tx, changed, kind="reaction")
     return changed, event_id
 
 
@@ -65,7 +65,7 @@ def vote(tx: Tx, acts: Acts, *, by: Account, native_id: str, options: object, by
             "at_ms": now_ms,
         }
         outbox.announce_extension(tx, acts.rail, field="votes", value=value, at_ms=now_ms)
-    _push(tx, acts, changed, by, other, kind="vote")
+    acts.push_message(tx, changed, kind="vote")
     return changed
 
 
@@ -82,7 +82,7 @@ def _chosen(poll: Poll, options: object) -> tuple[int, ...]:
 
 def _seen(tx: Tx, by: Account, native_id: str) -> tuple[Message, Details]:
     message = messages.by_native_id(tx, native_id)
-    if message is None or by.id not in {message.sender_id, message.recipient_id}:
+    if message is None or not groups.sees(tx, message, by.id):
         raise Refused(Why.NOT_FOUND, f"No message {native_id[:100]!r} in a thread of this account")
     details = message.details or content.NOTHING
     if details.unsent:
@@ -91,12 +91,11 @@ def _seen(tx: Tx, by: Account, native_id: str) -> tuple[Message, Details]:
 
 
 def _other(tx: Tx, message: Message, by: Account) -> Account:
+    if message.recipient_id == message.thread_id:
+        group = accounts.required(tx, message.thread_id)
+        groups.must_be_open_to(tx, group, by.id)
+        return group
     other_id = message.recipient_id if message.sender_id == by.id else message.sender_id
     if accounts.is_blocked(tx, blocker_id=other_id, blocked_id=by.id):
         raise Refused(Why.RECIPIENT_UNAVAILABLE, "The other one cannot be written to")
     return accounts.required(tx, other_id)
-
-
-def _push(tx: Tx, acts: Acts, message: Message, by: Account, other: Account, *, kind: str) -> None:
-    sender, recipient = (by, other) if message.sender_id == by.id else (other, by)
-    edits.push(tx, acts, message, sender, recipient, kind=kind)

@@ -24,7 +24,7 @@ from rails.kit.model import Refused, Update, Why
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 QUEUE_LENGTH = 4096
 LATER_S = 0.05
@@ -305,5 +305,10 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     version = int(db.execute("SELECT version FROM schema_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise StoreDamaged(f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: run the newer program")
+    # A table is made anew where SQLite cannot alter it, which references to it would forbid. Checked below.
+    db.execute("PRAGMA foreign_keys = OFF")
     for step in range(version + 1, SCHEMA_VERSION + 1):
         db.executescript(f"BEGIN IMMEDIATE;\n{MIGRATIONS[step]}\nUPDATE schema_version SET version = {step};\nCOMMIT;")
+    db.execute("PRAGMA foreign_keys = ON")
+    if version < SCHEMA_VERSION and (broken := db.execute("PRAGMA foreign_key_check").fetchone()) is not None:
+        raise StoreDamaged(f"{path}: a row of {broken[0]} names a row that is not there")

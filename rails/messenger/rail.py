@@ -38,6 +38,10 @@ def _message_id() -> str:
     return "m_" + secrets.token_urlsafe(48)
 
 
+def _group_id() -> str:
+    return str(5 * 10**18 + secrets.randbelow(10**18))
+
+
 def _business_address(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", ".", name.lower()).strip(".")[:30]
     return f"{plain or 'page'}.{secrets.token_hex(4)}"
@@ -77,7 +81,12 @@ RAIL = Rail(
     app_text_limit=TextLimit(size=20_000),
     shows_delivered=True,
     ids=Ids(
-        person=_scoped_id, business=_page_id, ghost=_scoped_id, message=_message_id, business_address=_business_address
+        person=_scoped_id,
+        business=_page_id,
+        ghost=_scoped_id,
+        message=_message_id,
+        group=_group_id,
+        business_address=_business_address,
     ),
     wire=MessengerWire(),
     errors={
@@ -104,6 +113,7 @@ RAIL = Rail(
         Why.TOO_OLD: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.NOT_ALLOWED: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.UNSENT: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.MEDIA_TYPE: GraphError(http=400, code=100, subcode=2018047, message="Upload attachment failure"),
         Why.MEDIA_SIZE: GraphError(

@@ -12,7 +12,7 @@ from rails.kit.abilities import DAY_MS, KIB, MIB, TEXT_AND_OFFICE, Abilities, Me
 from rails.kit.model import Account, Why
 from rails.kit.rail import GraphError, Ids, NewAccount, Rail, TextLimit
 from rails.whatsapp.routes import ROUTES
-from rails.whatsapp.wire import WhatsAppWire, node_of, waba_id
+from rails.whatsapp.wire import GROUP_PREFIX, WhatsAppWire, node_of, waba_id
 
 
 def normalise_address(text: str) -> str:
@@ -47,6 +47,10 @@ def _message_id() -> str:
     return "wamid." + base64.b64encode(b"\x1d\x18\x0b" + secrets.token_bytes(27)).decode()
 
 
+def _group_id() -> str:
+    return GROUP_PREFIX + secrets.token_urlsafe(18)
+
+
 def _business_address(_: str) -> str:
     return f"+1555{secrets.randbelow(10**7):07d}"
 
@@ -75,6 +79,7 @@ ABILITIES = Abilities(
     },
     kinds=frozenset({"location", "contacts", "poll"}),
     unsend_within_ms=2 * DAY_MS,
+    group_length=1024,
     reaction_within_ms=30 * DAY_MS,
     has_markup=True,
     links_need_token=True,
@@ -88,7 +93,14 @@ RAIL = Rail(
     text_limit=TextLimit(size=4096),
     app_text_limit=TextLimit(size=65_536),
     shows_delivered=True,
-    ids=Ids(person=_account, business=_account, ghost=_ghost, message=_message_id, business_address=_business_address),
+    ids=Ids(
+        person=_account,
+        business=_account,
+        ghost=_ghost,
+        message=_message_id,
+        group=_group_id,
+        business_address=_business_address,
+    ),
     wire=WhatsAppWire(),
     errors={
         Why.BAD_REQUEST: GraphError(http=400, code=100, message="Invalid parameter"),
@@ -112,6 +124,7 @@ RAIL = Rail(
         Why.TOO_OLD: GraphError(http=400, code=131009, message="Parameter value is not valid"),
         Why.TOO_MANY_EDITS: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.NOT_AUTHOR: GraphError(http=400, code=100, message="Invalid parameter"),
+        Why.NOT_ALLOWED: GraphError(http=400, code=100, message="Invalid parameter"),
         Why.UNSENT: GraphError(http=400, code=131009, message="Parameter value is not valid"),
         Why.MEDIA_TYPE: GraphError(http=400, code=131053, message="Media upload error"),
         Why.MEDIA_SIZE: GraphError(http=400, code=131053, message="Media upload error"),

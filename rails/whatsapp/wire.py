@@ -9,12 +9,14 @@ from typing import Any
 
 from rails.kit.bodies import flag_member, needed, object_member, text_member
 from rails.kit.content import File
-from rails.kit.model import Account, Changed, Failed, Posted, Reacted, Received, Refused, Status, Why
+from rails.kit.model import Account, Changed, Failed, Kind, Posted, Reacted, Received, Refused, Status, Why
 from rails.kit.rail import Act, Entry, GraphError, Json, MarkRead, PostText, React, Typing
 from rails.whatsapp import content
 
 PHONE_NOISE = re.compile(r"[\s().+-]")
 BUSINESS_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+GROUP_PREFIX = "Y2FwaV9ncm91cDo"
+"""What the platform's group ids begin with."""
 OPAQUE_LENGTH = 512
 
 
@@ -132,8 +134,8 @@ class WhatsAppWire:
             if body["status"] != "read":
                 raise Refused(Why.BAD_REQUEST, 'status: expected "read"')
             return MarkRead(native_id=needed(body, "message_id"), typing="typing_indicator" in body)
-        if body.get("recipient_type", "individual") != "individual":
-            raise Refused(Why.UNSUPPORTED, 'recipient_type: this service has "individual" only')
+        if body.get("recipient_type", "individual") not in {"individual", "group"}:
+            raise Refused(Why.UNSUPPORTED, 'recipient_type: this service has "individual" and "group"')
         to = _addressee(body)
         kind = body.get("type", "text")
         if kind == "reaction":
@@ -170,6 +172,8 @@ class WhatsAppWire:
     def find_recipient(self, to: str) -> tuple[str, str]:
         if BUSINESS_USER_ID.fullmatch(to):
             return "second_id", to
+        if to.startswith(GROUP_PREFIX):
+            return "id", to
         digits = PHONE_NOISE.sub("", to)
         if not digits.isascii() or not digits.isdecimal() or len(digits) > 15:
             raise Refused(Why.BAD_REQUEST, f"to: {to[:100]!r} is neither a phone number nor a business-scoped user id")
@@ -227,6 +231,13 @@ def _contact(account: Account) -> Json:
 
 
 def _entry(node: Account, value: Json) -> Json:
+    """`node`: whose webhook it is; of a group's messages the group itself, which is what the partner needs to know."""
+    if node.kind is Kind.GROUP:
+        for told in value.get("messages", ()):
+            told["group_id"] = node.id
+        for told in value.get("statuses", ()):
+            participant = {"recipient_participant_id": told["recipient_id"]}
+            told |= {"recipient_id": node.id, "recipient_type": "group", **participant}
     metadata = {"display_phone_number": node.id, "phone_number_id": node.id}
     told = {"messaging_product": "whatsapp", "metadata": metadata, **value}
     return {"id": waba_id(node.id), "changes": [{"field": "messages", "value": told}]}

@@ -171,7 +171,7 @@ def test_bodies_that_are_understood(rail: str, body: dict[str, Any], act: object
         ("whatsapp", {**W, "to": "1", "text": "x"}, Why.BAD_REQUEST),
         ("whatsapp", {**W, "to": "1", "type": "image", "image": {}}, Why.BAD_REQUEST),
         ("whatsapp", {**W, "to": "1", "type": "order", "order": {}}, Why.UNSUPPORTED),
-        ("whatsapp", {**W, "to": "1", "recipient_type": "group", "text": {"body": "x"}}, Why.UNSUPPORTED),
+        ("whatsapp", {**W, "to": "1", "recipient_type": "broadcast", "text": {"body": "x"}}, Why.UNSUPPORTED),
         ("whatsapp", {**W, "status": "delivered", "message_id": "m"}, Why.BAD_REQUEST),
         ("messenger", {"recipient": "1", "message": {"text": "x"}}, Why.BAD_REQUEST),
         ("messenger", {"recipient": {"phone_number": "1"}, "message": {"text": "x"}}, Why.BAD_REQUEST),
