@@ -66,6 +66,8 @@ def _of_content(origin: Sequence[Shown], here: Sequence[Shown], people: Mapping[
         return "unsend", "taken back where it was written" if _is_unsent(origin) else "taken back here only"
     if _words(origin) != _words(here):
         return "text", f"{len(_words(here))} letters here, {len(_words(origin))} where it was written"
+    if _files(origin) != _files(here):
+        return "files", f"{len(_files(here))} here, {len(_files(origin))} where it was written, or others"
     if _reactions(origin, people) != _reactions(here, people):
         return "reactions", f"{len(_reactions(here, people))} here, {len(_reactions(origin, people))} there"
     return "", ""
@@ -80,6 +82,11 @@ def _words(copies: Sequence[Shown]) -> str:
     return _SIGNS.sub("", "".join(copy["text"] for copy in copies))
 
 
+def _files(copies: Sequence[Shown]) -> list[str]:
+    """The digests of all that is shown, in order."""
+    return [sha256 for copy in copies for sha256 in copy["files"]]
+
+
 def _reactions(copies: Sequence[Shown], people: Mapping[str, str]) -> dict[str, str]:
     return {people.get(by, by): emoji for copy in copies for by, emoji in copy["reactions"].items()}
 
@@ -90,7 +97,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {"text": ("edit",), "unsend": ("unsend",
 def _reason(story: Mapping[str, Any], leg: Mapping[str, Any], what: str) -> str:
     """Why a copy may differ: what its leg says, or those of the changes that are concerned; empty for no reason."""
     found = [leg["why"]] if leg["status"] not in _THERE else []
-    if what in ("text", "missing"):
+    if what in ("text", "files", "missing"):
         found += leg["lost"]
     for change in story["changes"]:
         if change["kind"] in _KINDS.get(what, ()) and change["outcome"] == "routed":

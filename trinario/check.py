@@ -43,21 +43,27 @@ async def check(*, since: str = "24h", within: float = 30.0, common: Common = CO
     place, output = common.place(), common.output()
     known, settings = running(place), machine(place, config=None).settings
     since_ms = int(time.time() * 1000) - ago_ms(since)
-    found: list[dict[str, Any]] = []
-    checked = 0
     timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
     async with connected(place) as connection, aiohttp.ClientSession(timeout=timeout) as http:
         quiet = await _quiet(connection, known, within_s=within, output=output)
-        rails = _Rails(http=http, urls=known.rails, settings=settings.rails)
-        async for stories in _pages(connection, since_ms):
-            copies = await rails.shown({one for story in stories for one in natives_of(story)})
-            people = await _people(connection, copies.values())
-            checked += len(stories)
-            found += [one for story in stories for one in differences(story, copies, people)]
+        rails = Rails(http=http, urls=known.rails, settings=settings.rails)
+        checked, found = await compared(connection, rails, since_ms=since_ms)
     unexplained = sum(not one["reason"] for one in found)
     answer = {"checked": checked, "quiet": quiet, "unexplained": unexplained, "differences": found}
     output.document(answer, lambda: _told(answer))
     return FAILED if unexplained else 0
+
+
+async def compared(connection: Connection, rails: "Rails", *, since_ms: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many messages since then were compared, and all differences; see `agreement.differences`."""
+    found: list[dict[str, Any]] = []
+    checked = 0
+    async for stories in _pages(connection, since_ms):
+        copies = await rails.shown({one for story in stories for one in natives_of(story)})
+        people = await _people(connection, copies.values())
+        checked += len(stories)
+        found += [one for story in stories for one in differences(story, copies, people)]
+    return checked, found
 
 
 async def _quiet(connection: Connection, known: Running, *, within_s: float, output: Output) -> bool:
@@ -91,7 +97,7 @@ async def _people(connection: Connection, copies: Iterable[Shown]) -> dict[str, 
     return {handle: person.id for handle in handles if (person := people.whose(handle)) is not None}
 
 
-class _Rails:
+class Rails:
     """What the rails themselves say that they show, asked with the partner's token."""
 
     def __init__(

@@ -5,12 +5,14 @@ Reads only, and marks nothing as delivered.
 
 from typing import Any
 
-from rails.kit import messages
+from rails.kit import content, messages
 from rails.kit.model import Message, Refused, Why
 from rails.kit.rail import Json
 from rails.kit.store import Tx
 
 MOST = 500
+HEART = "\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}"
+"""What a heart says, for rails that have none."""
 
 
 def shown(tx: Tx, native_ids: Any) -> Json:
@@ -42,7 +44,8 @@ def _shown(message: Message, handles: dict[str, str]) -> dict[str, Any]:
         "native_id": message.native_id,
         "thread": message.thread_id,
         "from": handles.get(message.sender_id, ""),
-        "text": message.text,
+        "text": HEART if details is not None and isinstance(details.content, content.LikeHeart) else message.text,
+        "files": [file.sha256 for file in content.files(details.content)] if details is not None else [],
         "edited": details is not None and details.edits > 0,
         "unsent": details is not None and details.unsent,
         "reactions": {handles.get(by, by): emoji for by, emoji in details.reactions.items()} if details else {},

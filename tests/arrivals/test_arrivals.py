@@ -9,16 +9,23 @@ from bridges.kit import lost
 from tests.arrivals.kinds import KINDS
 from tests.arrivals.observing import Observed, observed
 from tests.arrivals.table import PAIRS, cell, on_the_page
-from tests.arrivals.town import running
+from tests.arrivals.town import Town, running
+from trinario.check import Rails, compared
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def found(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
-    """One federation for all; everything is sent before the first test looks."""
-    async with running(tmp_path_factory.mktemp("town")) as town:
-        yield await observed(town)
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """One federation for all."""
+    async with running(tmp_path_factory.mktemp("town")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def found(town: Town) -> Observed:
+    """Everything is sent before the first test looks."""
+    return await observed(town)
 
 
 @pytest.mark.parametrize(("rail", "to"), PAIRS, ids=[f"{one}-{other}" for one, other in PAIRS])
@@ -38,3 +45,17 @@ async def test_what_arrives(found: Observed, kind: str, rail: str, to: str) -> N
         assert cell(seen) == page[kind, rail, other], "run `make rails-table` if that is meant"
         assert seen.lost or seen.is_same or seen.is_whole
         assert set(seen.lost) <= set(lost.phrases())
+
+
+async def test_all_copies_agree_or_the_difference_has_its_reason(town: Town, found: Observed) -> None:
+    """`trinario check`'s comparison, over all that was sent: what a copy cannot show is explained, the rest agrees."""
+    assert not any(isinstance(one, Exception) for one in found.values())
+    await town.world.settled()
+    world = town.world
+    rails = Rails(
+        http=world.http, urls={name: rail.url for name, rail in world.rails.items()}, settings=world.settings.rails
+    )
+    checked, differing = await compared(await town.with_ledger(), rails, since_ms=0)
+    assert checked >= sum(one is not None for one in found.values())
+    assert [one for one in differing if not one["reason"]] == []
+    assert {one["what"] for one in differing} == {"text", "unsend", "reactions"}

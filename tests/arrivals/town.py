@@ -19,6 +19,7 @@ from bus.connection import Connection
 from bus.server import EmbeddedServer
 from bus.stored import read_range
 from bus.subjects import LOG
+from router.ledger.service import Asking
 from schemas.codec import decode_event, decode_record
 from schemas.events import LegResult, Message, Results
 from tests.integration.bridges.conftest import Phone, World
@@ -41,7 +42,7 @@ class Log:
     """What the log has said so far, by what the rails call things."""
 
     def __init__(self, conn: Connection) -> None:
-        self._conn, self._next, self._reading = conn, 1, asyncio.Lock()
+        self.conn, self._next, self._reading = conn, 1, asyncio.Lock()
         self.messages: dict[tuple[str, str], str] = {}
         """Rail and native id -> event id."""
         self.about: dict[tuple[str, str, str], list[str]] = {}
@@ -52,7 +53,7 @@ class Log:
     async def read_on(self) -> None:
         """Take in what is new."""
         async with self._reading:
-            while found := await read_range(self._conn, LOG, first=self._next, subject_filter="log.*"):
+            while found := await read_range(self.conn, LOG, first=self._next, subject_filter="log.*"):
                 for stored in found:
                     self._take(stored.data)
                 self._next = found[-1].sequence + 1
@@ -134,6 +135,17 @@ class Town:
         """What the reader sees on another rail, by native id, in order."""
         found = await self.readers[rail][other].inbox(self.writers[rail].handle)
         return {message["native_id"]: message for message in found}
+
+    async def with_ledger(self) -> Connection:
+        """A ledger runs from now on, and has read all there is; a connection to ask it by."""
+        await self.world.start_ledger()
+        asking = Asking(self.log.conn)
+
+        async def has_read_all() -> None:
+            assert (await asking("status"))["pending"] == 0
+
+        await eventually(has_read_all)
+        return self.log.conn
 
     async def age(self, rail: str, native_ids: list[str], *, days: int) -> None:
         """These messages were written that much earlier, as the rail has it."""

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 import router.daemon
+import router.ledger.daemon
 from bridges.catalogue import discover
 from bridges.kit import daemon
 from bus.config import BridgeSettings, NatsSettings, RailSettings, RouterSettings, Settings
@@ -195,6 +196,9 @@ class World:
 
     async def start_router(self) -> None:
         await self._run("router", lambda ready: router.daemon.run(self.settings, ready=ready))
+
+    async def start_ledger(self) -> None:
+        await self._run("ledger", lambda ready: router.ledger.daemon.run(self.settings, ready=ready))
 
     async def start_bridge(self, name: str, *, without: Mapping[str, Any] | None = None, **more: Any) -> None:
         """In this process. `without`: what its rail is to do without (capabilities); `more`: settings of the bridge."""

@@ -22,7 +22,7 @@ def story(status: str = "posted", *, lost: tuple[str, ...] = (), changes: tuple[
 
 def copy(text: str, **more: Any) -> dict[str, Any]:
     """As a rail shows it."""
-    return {"text": text, "edited": False, "unsent": False, "reactions": {}, **more}
+    return {"text": text, "files": [], "edited": False, "unsent": False, "reactions": {}, **more}
 
 
 def found(told: dict[str, Any], here: dict[str, Any], **there: Any) -> list[tuple[str, str]]:
@@ -47,6 +47,10 @@ def test_what_differs_is_told_with_its_reason_or_without() -> None:
     assert found(story(), copy("Pizza")) == [("text", "")]
     assert found(story(lost=("the picture",)), copy("")) == [("text", "the picture")]
     assert found(story(), copy("Pasta", reactions={"messenger:bob": "❤"})) == [("reactions", "")]
+    assert found(story(), copy("Pasta"), files=["5a"]) == [("files", "")]
+    assert found(story(lost=("image: sent as a link",)), copy("Pasta"), files=["5a"]) == [
+        ("files", "image: sent as a link")
+    ]
     assert found(story("failed"), copy("Pasta")) == [("failed", "account gone")]
     assert found(story(), copy("Pasta"), unsent=True, text="") == [("unsend", "")]
     late = {
