@@ -20,7 +20,9 @@ from schemas.content import Album, Content, Media, Text, Unsupported
 
 _log = structlog.get_logger(__name__)
 
-GONE = (404, 410)
+NOT_NOW = (401, 408, 425, 429)
+"""Refusals of a download that another try may not meet. All others mean that the address leads nowhere any more: the
+platforms answer 404, or 403 when a signature has expired."""
 CHUNK_BYTES = 64 * 1024
 _HEX = frozenset("0123456789abcdef")
 
@@ -136,7 +138,8 @@ class Files:
         path = self._folder / secrets.token_hex(16)
         try:
             async with self._client.download(url) as response:
-                return None if response.status in GONE else await self._written(response, path)
+                is_gone = 400 <= response.status < 500 and response.status not in NOT_NOW
+                return None if is_gone else await self._written(response, path)
         except Elsewhere as error:
             raise NotFetched(str(error)) from error
         except BaseException:

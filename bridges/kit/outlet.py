@@ -346,7 +346,8 @@ class Outlet:
         if verdict.code in PAST and any(one is GONE for _, one in step.changes):
             return Outcome(leg=leg, shown=step.changes)
         used = step.written.post.uploads.values() if step.written is not None else ()
-        if used and not leg.refused and self._uploader.are_old(used):
+        if used and not leg.refused:
+            # It may have let go of the files: with the last message that showed them, or because they were old.
             leg.refused = verdict.code or "refused"
             return Outcome(leg=leg, forgotten=tuple(used))
         if step.has_other_way and not leg.refused:

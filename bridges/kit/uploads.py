@@ -5,7 +5,7 @@ The table is asked in transactions while a leg is planned. What is missing, `Upl
 
 import asyncio
 import mimetypes
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from sqlite3 import Connection as Transaction
 
 import structlog
@@ -22,8 +22,6 @@ _log = structlog.get_logger(__name__)
 AT_ONCE = 4
 """Uploads under way at one time."""
 REFUSED_FOR_S = 86_400
-FRESH_MS = 3600_000
-"""A file uploaded within this time is certainly still there."""
 
 REFUSED = ""
 """The name of a file that the rail does not take as that kind."""
@@ -90,7 +88,6 @@ class Uploader:
         self._now_ms = now_ms
         self._locks: dict[tuple[str, MediaKind], tuple[asyncio.Lock, int]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._fresh: dict[str, int] = {}
 
     async def give(self, wanting: Wanting) -> None:
         """Until the rail has all of these files, or has refused them (which is remembered, too).
@@ -108,12 +105,6 @@ class Uploader:
                 lock, waiting = self._locks.pop(key)
                 if waiting > 1:
                     self._locks[key] = lock, waiting - 1
-
-    def are_old(self, names: Iterable[str]) -> bool:
-        """Whether some of these were uploaded so long ago that the rail may have forgotten them."""
-        since_ms = self._now_ms() - FRESH_MS
-        self._fresh = {name: at_ms for name, at_ms in self._fresh.items() if at_ms > since_ms}
-        return any(name not in self._fresh for name in names)
 
     async def _give_one(self, node: str, media: Media, kind: MediaKind) -> None:
         is_there = await self._store.write(lambda tx: not isinstance(of(tx, [(media, kind)], self._now_ms()), list))
@@ -136,7 +127,6 @@ class Uploader:
         lasts_s = REFUSED_FOR_S if name == REFUSED else upload.lasts_s
         until_ms = self._now_ms() + lasts_s * 1000
         await self._store.write(lambda tx: remember(tx, sha256=media.sha256, kind=kind, name=name, until_ms=until_ms))
-        self._fresh[name] = self._now_ms()
 
     async def _send(self, upload: Upload, media: Media, card: Card) -> Answer:
         source = Source(self._media.read(card))

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,49 @@ def _write_film(path: Path) -> int:
         for _ in range(80):
             film.write(os.urandom(1_000_000))
     return path.stat().st_size
+
+
+async def test_a_photo_that_was_taken_back_can_be_sent_again(two: tuple[Phone, Phone]) -> None:
+    """The rail has let go of the file with the message: it is given it once more."""
+    alice, bob = two
+    file = await up(alice, PNG)
+    for _ in range(2):
+        native_id = await show(alice, BOB, {"type": "image", "media_id": file["media_id"]})
+
+        async def seen() -> None:
+            shown = [one["content"] for one in await bob.inbox(ALICE) if one["content"] is not None]
+            assert len(shown) == 1
+            assert await bytes_of(bob, shown[0]["media_id"]) == PNG
+
+        await eventually(seen)
+        status, _ = await alice.call("DELETE", f"messages/{native_id}")
+        assert status == 200
+
+        async def gone() -> None:
+            assert all(one["unsent"] for one in await bob.inbox(ALICE))
+
+        await eventually(gone)
+        file = await up(alice, PNG)
+    assert len(await bob.inbox(ALICE)) == 2
+
+
+async def test_mautrix_whatsapp_374_796_a_file_whose_address_has_expired_is_asked_for_again(
+    world: World, two: tuple[Phone, Phone]
+) -> None:
+    """The webhook's address is gone by the time that it is followed: the rail is asked by the file's id where it is."""
+    alice, bob = two
+    await alice.send(BOB, "before")
+    await bob.has(ALICE, "before")
+    body = png(77)
+    file = await up(alice, body)
+    ghost = next(
+        one for one in (await world.partner("whatsapp", "GET", "accounts"))["accounts"] if one["handle"] == BOB
+    )
+    photo = {"id": file["media_id"], "mime_type": "image/png", "url": f"{world.rails['whatsapp'].url}/media/expired"}
+    message = {"from": alice.id, "id": "wamid.LATE", "timestamp": "1790000000", "type": "image", "image": photo}
+    value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": ghost["id"]}, "messages": [message]}
+    change = {"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": value}]}]}
+    assert await world.post_webhook("whatsapp", json.dumps(change).encode()) == 200
+    late = (await got(bob, ALICE, 2))[1]
+    assert late["content"]["sha256"] == hashlib.sha256(body).hexdigest()
+    assert await bytes_of(bob, late["content"]["media_id"]) == body
