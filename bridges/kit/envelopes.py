@@ -38,6 +38,7 @@ class Described(msgspec.Struct, frozen=True):
     size_bytes: int = 0
     mime: str = ""
     name: str = ""
+    animated: bool = False
 
 
 class _Federation(msgspec.Struct, frozen=True):
@@ -118,4 +119,5 @@ def described(media: NativeMedia, said: Described | None) -> NativeMedia:
         size_bytes=said.size_bytes or media.size_bytes,
         mime=said.mime or media.mime,
         name=said.name or media.name,
+        animated=said.animated or media.animated,
     )

@@ -14,7 +14,7 @@ import structlog
 
 from bridges.kit.contract import NativeContent, NativeFiles, NativeMedia, Translator
 from bridges.kit.rail import Elsewhere, RailClient, Unanswered
-from bridges.kit.sniffing import HEAD_BYTES, clean_name, settled
+from bridges.kit.sniffing import HEAD_BYTES, clean_name, is_animated, settled
 from bus.media import Card, MediaStore
 from schemas.content import Album, Content, Media, Text, Unsupported
 
@@ -106,7 +106,7 @@ class Files:
             size_bytes=card.size_bytes,
             mime=mime,
             name=clean_name(native.name),
-            animated=native.animated,
+            animated=native.animated or is_animated(fetched.head),
         )
 
     async def _fetch(self, native: NativeMedia) -> _Fetched:

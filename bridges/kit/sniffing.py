@@ -63,6 +63,14 @@ def _type(kind: MediaKind, claimed: str, head: bytes) -> str:
     return "text/plain" if _is_text(head) else UNKNOWN
 
 
+def is_animated(head: bytes) -> bool:
+    """Whether it is a WebP with several frames: the flag of its extended header.
+
+    https://developers.google.com/speed/webp/docs/riff_container#extended_file_format
+    """
+    return head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 0x02)
+
+
 def _is_text(head: bytes) -> bool:
     if b"\0" in head:
         return False

@@ -201,6 +201,18 @@ def _shown_file(file: File) -> dict[str, Any]:
     return {**told, "animated": file.animated} if file.kind == "sticker" else told
 
 
+def for_partner(file: File) -> dict[str, Any]:
+    """What spares the partner a download of what it has already."""
+    return {
+        "sha256": file.sha256,
+        "size_bytes": file.size_bytes,
+        "mime": file.mime,
+        "name": file.name,
+        "kind": file.kind,
+        "animated": file.animated,
+    }
+
+
 def _shown_card(card: Card) -> dict[str, Any]:
     return {
         "name": card.name,

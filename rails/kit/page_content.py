@@ -8,7 +8,7 @@ from typing import assert_never
 
 from rails.kit import page_offers
 from rails.kit.bodies import needed
-from rails.kit.content import Album, Chosen, Contacts, File, LikeHeart, Location, Media, Offer, Poll
+from rails.kit.content import Album, Chosen, Contacts, File, LikeHeart, Location, Media, Offer, Poll, for_partner
 from rails.kit.model import Changed, Posted, Reacted, Refused, Why
 from rails.kit.rail import Json
 from rails.kit.sending import Sent, SentAlbum, SentAudio, SentDocument, SentHeart, SentImage, SentMedia, SentVideo
@@ -102,13 +102,7 @@ def _attachment(file: File, event: Posted) -> Json:
         payload["sticker_id"] = int(file.media_id)
     told: Json = {"type": word, "payload": payload}
     if event.to_partner:
-        told["federation"] = {
-            "sha256": file.sha256,
-            "size_bytes": file.size_bytes,
-            "mime": file.mime,
-            "name": file.name,
-            "kind": file.kind,
-        }
+        told["federation"] = for_partner(file)
     return told
 
 

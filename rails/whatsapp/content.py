@@ -9,7 +9,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from rails.kit.bodies import flag_member, list_member, needed, object_member, text_member
-from rails.kit.content import Album, Card, Chosen, Contacts, Details, File, LikeHeart, Location, Media, Offer, Poll
+from rails.kit.content import (
+    Album,
+    Card,
+    Chosen,
+    Contacts,
+    Details,
+    File,
+    LikeHeart,
+    Location,
+    Media,
+    Offer,
+    Poll,
+    for_partner,
+)
 from rails.kit.model import Message, Refused, Why
 from rails.kit.rail import Json
 from rails.kit.sending import (
@@ -94,17 +107,6 @@ def _media(file: File, caption: str, urls: Mapping[str, str], *, to_partner: boo
     if to_partner:
         media["federation"] = for_partner(file)
     return media
-
-
-def for_partner(file: File) -> Json:
-    """What spares the partner a download of what it has already."""
-    return {
-        "sha256": file.sha256,
-        "size_bytes": file.size_bytes,
-        "mime": file.mime,
-        "name": file.name,
-        "kind": file.kind,
-    }
 
 
 def _card(card: Card) -> Json:

@@ -82,6 +82,7 @@ def film(path: Path) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.thread("mautrix/whatsapp#144")
 async def test_mautrix_whatsapp_144_a_large_film_goes_as_a_link_and_no_daemon_swells(
     federation: Federation, tmp_path: Path
 ) -> None:

@@ -52,8 +52,9 @@ async def two(world: World) -> tuple[Phone, Phone]:
     return await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
 
 
-async def test_an_edit_reaches_every_copy(world: World, connect: Connect) -> None:
-    """Alice sends on WhatsApp and edits her copy on Messenger; all rails show it (matterbridge_342)."""
+@pytest.mark.thread("matterbridge#342", "matterbridge#1991", "mautrix/whatsapp#913", "mautrix/whatsapp#919")
+async def test_matterbridge_342_an_edit_reaches_every_copy(world: World, connect: Connect) -> None:
+    """Alice sends on WhatsApp and edits her copy on Messenger; all rails show it."""
     await world.start("whatsapp", "messenger", "instagram")
     alice, bob = await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
     hers = await world.register("messenger", "alice")
@@ -75,8 +76,11 @@ async def test_an_edit_reaches_every_copy(world: World, connect: Connect) -> Non
     assert len(await bob.inbox(ALICE)) == before
 
 
-async def test_an_edit_survives_a_restart_of_the_bridge(world: World, two: tuple[Phone, Phone]) -> None:
-    """What is edited is found again however long ago it was sent: not posted as new (matterbridge_588)."""
+@pytest.mark.thread("matterbridge#588")
+async def test_matterbridge_588_an_edit_survives_a_restart_of_the_bridge(
+    world: World, two: tuple[Phone, Phone]
+) -> None:
+    """What is edited is found again however long ago it was sent: not posted as new."""
     alice, bob = two
     native_id = await alice.send(BOB, "helo")
     await shown(bob, ALICE, "helo")
@@ -107,8 +111,9 @@ async def test_a_long_text_is_edited_as_a_whole(two: tuple[Phone, Phone]) -> Non
     await eventually(lambda: all_of(long[::-1]))
 
 
-async def test_an_unsend_takes_back_every_part_everywhere(two: tuple[Phone, Phone]) -> None:
-    """A tombstone stays, no word does (mautrix_whatsapp_682)."""
+@pytest.mark.thread("mautrix/whatsapp#682", "mautrix/whatsapp#298")
+async def test_mautrix_whatsapp_682_an_unsend_takes_back_every_part_everywhere(two: tuple[Phone, Phone]) -> None:
+    """A tombstone stays, no word does."""
     alice, bob = two
     native_id = await alice.send(BOB, "x" * 2500)
 
@@ -124,8 +129,9 @@ async def test_an_unsend_takes_back_every_part_everywhere(two: tuple[Phone, Phon
     await eventually(gone)
 
 
-async def test_reactions_replace_each_other_and_go(two: tuple[Phone, Phone]) -> None:
-    """One a person; the replaced one goes on the other side, too, and so does a removal (mautrix_signal_104)."""
+@pytest.mark.thread("mautrix/signal#104", "mautrix/signal#31", "mautrix/signal#212")
+async def test_mautrix_signal_104_reactions_replace_each_other_and_go(two: tuple[Phone, Phone]) -> None:
+    """One a person; the replaced one goes on the other side, too, and so does a removal."""
     alice, bob = two
     await alice.send(BOB, "ciao")
     copy = await shown(bob, ALICE, "ciao")
@@ -134,8 +140,9 @@ async def test_reactions_replace_each_other_and_go(two: tuple[Phone, Phone]) -> 
         await agrees(alice, BOB, reactions={BOB: emoji} if emoji else {})
 
 
-async def test_a_reaction_to_any_part_means_the_whole(two: tuple[Phone, Phone]) -> None:
-    """Bob reacts to the third part of a long text; Alice sees it on her one message (mautrix_signal_330)."""
+@pytest.mark.thread("mautrix/signal#330")
+async def test_mautrix_signal_330_a_reaction_to_any_part_means_the_whole(two: tuple[Phone, Phone]) -> None:
+    """Bob reacts to the third part of a long text; Alice sees it on her one message."""
     alice, bob = two
     await alice.send(BOB, "y" * 2500)
 
@@ -148,8 +155,9 @@ async def test_a_reaction_to_any_part_means_the_whole(two: tuple[Phone, Phone]) 
     await agrees(alice, BOB, reactions={BOB: "👍"})
 
 
-async def test_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
-    """On the other rail, whoever wrote what is answered (mautrix_whatsapp_861)."""
+@pytest.mark.thread("mautrix/whatsapp#861", "mautrix/meta#62")
+async def test_mautrix_whatsapp_861_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
+    """On the other rail, whoever wrote what is answered."""
     alice, bob = two
     first = await alice.send(BOB, "where?")
     copy = await shown(bob, ALICE, "where?")
@@ -161,10 +169,11 @@ async def test_a_reply_finds_its_message(two: tuple[Phone, Phone]) -> None:
     assert (await shown(bob, ALICE, "good"))["reply_to"] == mine
 
 
-async def test_an_edit_that_is_refused_is_a_correction(two: tuple[Phone, Phone]) -> None:
-    """Instagram takes five edits: the sixth is a message that answers the first (mautrix_whatsapp_780).
+@pytest.mark.thread("mautrix/whatsapp#780", "mautrix/go#404", "mautrix/meta#162", "mautrix/signal#522")
+async def test_mautrix_whatsapp_780_an_edit_that_is_refused_is_a_correction(two: tuple[Phone, Phone]) -> None:
+    """Instagram takes five edits: the sixth is a message that answers the first.
 
-    Taken back, both go (mautrix_signal_522).
+    Taken back, both go.
     """
     alice, bob = two
     native_id = await alice.send(BOB, "version 0")
@@ -184,8 +193,9 @@ async def test_an_edit_that_is_refused_is_a_correction(two: tuple[Phone, Phone])
     await eventually(gone)
 
 
-async def test_nobody_edits_what_somebody_else_wrote(world: World, two: tuple[Phone, Phone]) -> None:
-    """A rail gone bad says that Bob has edited Alice's message: it stays as she wrote it (matterbridge_1396)."""
+@pytest.mark.thread("matterbridge#1396")
+async def test_matterbridge_1396_nobody_edits_what_somebody_else_wrote(world: World, two: tuple[Phone, Phone]) -> None:
+    """A rail gone bad says that Bob has edited Alice's message: it stays as she wrote it."""
     alice, bob = two
     await alice.send(BOB, "i never said that")
     copy = await shown(bob, ALICE, "i never said that")
@@ -209,7 +219,7 @@ async def ghost_of(world: World, whose: str) -> dict[str, Any]:
 
 
 async def test_what_is_not_known_harms_nobody(world: World, two: tuple[Phone, Phone]) -> None:
-    """A reaction to nothing waits and is forgotten; what comes after it arrives (mautrix_facebook_173)."""
+    """A reaction to nothing waits and is forgotten; what comes after it arrives."""
     alice, bob = two
     update = {
         "sender": {"id": bob.id},
@@ -223,6 +233,7 @@ async def test_what_is_not_known_harms_nobody(world: World, two: tuple[Phone, Ph
     await alice.has(BOB, "still here")
 
 
+@pytest.mark.thread("mautrix/whatsapp#934")
 async def test_mautrix_whatsapp_934_what_was_taken_back_is_not_unread(two: tuple[Phone, Phone]) -> None:
     """Bob has not looked yet when Alice takes one of two messages back: one is unread, and then none."""
     alice, bob = two
@@ -238,6 +249,7 @@ async def test_mautrix_whatsapp_934_what_was_taken_back_is_not_unread(two: tuple
         await eventually(lambda left=left: unread(left))
 
 
+@pytest.mark.thread("matterbridge#918")
 async def test_matterbridge_918_an_edit_that_looks_like_markup_is_shown_literally(world: World) -> None:
     """Messenger has no markup: what Alice writes there with stars is stars on WhatsApp, also after an edit."""
     await world.start("messenger", "whatsapp")

@@ -13,7 +13,7 @@ import pytest
 from bus import subjects
 from bus.connection import Connection
 from tests.integration.bridges.conftest import Phone, World, handle
-from tests.integration.rails.samples import MP4, OGG, PDF, PNG, WEBP, png
+from tests.integration.rails.samples import MP4, OGG, PDF, PNG, WEBP, WEBP_ANIMATED, png
 from tests.must import eventually
 
 ALICE, BOB = handle("whatsapp", "alice"), handle("instagram", "bob")
@@ -70,8 +70,9 @@ async def two(world: World) -> tuple[Phone, Phone]:
     return await world.register("whatsapp", "alice"), await world.register("instagram", "bob")
 
 
-async def test_a_photo_with_words_arrives_and_stays_one(two: tuple[Phone, Phone]) -> None:
-    """Instagram has no captions: two messages there, and a reaction to either means the photo (mautrix_signal_330)."""
+@pytest.mark.thread("mautrix/signal#330")
+async def test_mautrix_signal_330_a_photo_with_words_arrives_and_stays_one(two: tuple[Phone, Phone]) -> None:
+    """Instagram has no captions: two messages there, and a reaction to either means the photo."""
     alice, bob = two
     file = await up(alice, PNG)
     await show(alice, BOB, {"type": "image", "media_id": file["media_id"], "caption": "look"})
@@ -180,8 +181,9 @@ async def test_a_bridge_that_was_killed_goes_on_with_its_files(world: World) -> 
     assert len(set(digests)) == 8
 
 
-async def test_a_poll_is_answered_in_words_and_counted_as_a_vote(two: tuple[Phone, Phone]) -> None:
-    """Where there are no polls it is a text with numbers; a number that answers it is a vote (mautrix_meta_142)."""
+@pytest.mark.thread("mautrix/meta#142")
+async def test_mautrix_meta_142_a_poll_is_answered_in_words_and_counted_as_a_vote(two: tuple[Phone, Phone]) -> None:
+    """Where there are no polls it is a text with numbers; a number that answers it is a vote."""
     alice, bob = two
     poll = await show(alice, BOB, {"type": "poll", "question": "Where?", "options": ["Here", "There"]})
     (asked,) = await got(bob, ALICE)
@@ -199,7 +201,8 @@ async def test_a_poll_is_answered_in_words_and_counted_as_a_vote(two: tuple[Phon
     assert "Here" in told["text"]
 
 
-async def test_a_large_film_goes_as_a_link_and_nobody_swells(world: World) -> None:
+@pytest.mark.thread("mautrix/whatsapp#144", "mautrix/whatsapp#231")
+async def test_mautrix_whatsapp_144_a_large_film_goes_as_a_link_and_nobody_swells(world: World) -> None:
     """80 MB from WhatsApp: a link on Instagram (mautrix_whatsapp_144); no daemon holds it in memory."""
     await world.start_rails("whatsapp", "instagram")
     await world.start_router()
@@ -267,6 +270,7 @@ async def test_a_photo_that_was_taken_back_can_be_sent_again(two: tuple[Phone, P
     assert len(await bob.inbox(ALICE)) == 2
 
 
+@pytest.mark.thread("mautrix/whatsapp#374", "mautrix/whatsapp#796")
 async def test_mautrix_whatsapp_374_796_a_file_whose_address_has_expired_is_asked_for_again(
     world: World, two: tuple[Phone, Phone]
 ) -> None:
@@ -287,3 +291,21 @@ async def test_mautrix_whatsapp_374_796_a_file_whose_address_has_expired_is_aske
     late = (await got(bob, ALICE, 2))[1]
     assert late["content"]["sha256"] == hashlib.sha256(body).hexdigest()
     assert await bytes_of(bob, late["content"]["media_id"]) == body
+
+
+@pytest.mark.thread("mautrix/whatsapp#866")
+async def test_mautrix_whatsapp_866_a_sticker_that_moves_arrives_whole(world: World) -> None:
+    """Up to 500 KB, where a still one may have 100 KB; as a picture where there are no stickers, byte for byte."""
+    await world.start("whatsapp", "messenger", "instagram")
+    alice, bob = await world.register("messenger", "alice"), await world.register("whatsapp", "bob")
+    body = WEBP_ANIMATED + bytes(300_000)
+    for writer, reader, kind in ((alice, bob, "sticker"), (bob, alice, "image")):
+        file = await up(writer, body, "wave.webp")
+        await show(writer, reader.handle, {"type": "sticker", "media_id": file["media_id"]})
+
+        async def there(reader: Phone = reader, peer: str = writer.handle, kind: str = kind) -> None:
+            last = [one["content"] for one in await reader.inbox(peer) if one["direction"] == "in"]
+            assert [one["type"] for one in last] == [kind]
+            assert await bytes_of(reader, last[0]["media_id"]) == body
+
+        await eventually(there)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiosqlite
+import pytest
 
 from bridges.kit import lost
 from bus.connection import Connection
@@ -51,6 +52,7 @@ async def moved(world: World, connect: Connect) -> tuple[Phone, Phone, Phone]:
     return alice, here, there
 
 
+@pytest.mark.thread("mautrix/facebook#173", "mautrix/signal#641", "matterbridge#1806")
 async def test_mautrix_facebook_173_an_answer_to_what_is_not_on_the_rail_quotes_it(
     world: World, connect: Connect, admin: Connection
 ) -> None:
@@ -71,6 +73,7 @@ async def test_mautrix_facebook_173_an_answer_to_what_is_not_on_the_rail_quotes_
     await shown(there, alice.handle, "> *Sorry*, which day?\nMonday.")
 
 
+@pytest.mark.thread("mautrix/meta#24")
 async def test_mautrix_meta_24_what_was_changed_or_taken_back_is_not_quoted_as_it_was(
     world: World, connect: Connect
 ) -> None:
@@ -89,6 +92,7 @@ async def test_mautrix_meta_24_what_was_changed_or_taken_back_is_not_quoted_as_i
     assert "Forget this." not in str(await there.texts(alice.handle))
 
 
+@pytest.mark.thread("mautrix/signal#131", "mautrix/go#510", "matterbridge#640", "matterbridge#1276", "matterbridge#189")
 async def test_mautrix_signal_131_reactions_on_a_rail_without_reactions_are_told_and_counted(
     world: World, admin: Connection
 ) -> None:
@@ -155,3 +159,46 @@ async def test_mautrix_whatsapp_780_an_unsend_that_comes_too_late_is_a_notice(wo
     notice = await shown(bob, alice.handle, "Alice took back a message")
     assert notice["reply_to"] == (await bob.inbox(alice.handle))[0]["native_id"]
     assert (await bob.texts(alice.handle))[0] == "Three days ago."
+
+
+@pytest.mark.thread(
+    "mautrix/whatsapp#319", "mautrix/whatsapp#388", "mautrix/whatsapp#433", "mautrix/whatsapp#528", "mautrix/signal#134"
+)
+async def test_mautrix_whatsapp_319_an_edit_on_a_rail_without_edits_is_an_answer_to_the_original(world: World) -> None:
+    """It says what it is, belongs to the message as if it were a part of it, and goes with it."""
+    await world.start_rails("whatsapp", "messenger")
+    await world.start_router()
+    await world.start_bridge("whatsapp")
+    await world.start_bridge("messenger", without={"edit": Level.FALLBACK})
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("messenger", "bob")
+    native_id = await alice.send(bob.handle, "At seven.")
+    copy = await shown(bob, alice.handle, "At seven.")
+    await done(alice, "PATCH", native_id, text="At eight.")
+    correction = await shown(bob, alice.handle, "Corrected: At eight.")
+    assert correction["reply_to"] == copy["native_id"]
+    await bob.send(alice.handle, "Good.", reply_to=correction["native_id"])
+    assert (await shown(alice, bob.handle, "Good."))["reply_to"] == native_id
+    await done(alice, "DELETE", native_id)
+
+    async def gone() -> None:
+        found = await bob.inbox(alice.handle)
+        assert [one["text"] for one in found if one["direction"] == "in"] == ["", ""]
+
+    await eventually(gone)
+
+
+@pytest.mark.thread("mautrix/signal#225", "mautrix/signal#431")
+async def test_mautrix_signal_225_one_emoji_of_several_people_is_several_reactions(world: World) -> None:
+    """Both have it on both rails; said twice it is there once; one who takes theirs back leaves the other's."""
+    await world.start("whatsapp", "messenger")
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("messenger", "bob")
+    native_id = await alice.send(bob.handle, "A parrot!")
+    copy = (await shown(bob, alice.handle, "A parrot!"))["native_id"]
+    both = {alice.handle: "👍", bob.handle: "👍"}
+    for _ in range(2):
+        await done(alice, "PUT", native_id, "/reaction", emoji="👍")
+        await done(bob, "PUT", copy, "/reaction", emoji="👍")
+        await agrees(alice, bob.handle, reactions=both)
+        await agrees(bob, alice.handle, reactions=both)
+    await done(alice, "PUT", native_id, "/reaction", emoji="")
+    await agrees(bob, alice.handle, reactions={bob.handle: "👍"})

@@ -183,25 +183,29 @@ def test_each_kind_on_each_rail(content: Content, rail: str, pieces: list[str], 
     assert list(found.lost) == phrases
 
 
-def test_whatsapp_144_what_is_too_large_is_linked_not_dropped() -> None:
+@pytest.mark.thread("mautrix/whatsapp#144")
+def test_mautrix_whatsapp_144_what_is_too_large_is_linked_not_dropped() -> None:
     """More than 100 MB: the reader gets name, type, size and a link."""
     found = fitted("whatsapp", media("document", PDF, 150_000_000, name="book.pdf"))
     assert [short(piece) for piece in found.pieces] == [f"text 'book.pdf (application/pdf, 150.0 MB): {LINK}'"]
 
 
-def test_whatsapp_712_a_voice_note_is_one_only_where_its_format_is_taken() -> None:
+@pytest.mark.thread("mautrix/whatsapp#712", "mautrix/whatsapp#763")
+def test_mautrix_whatsapp_712_a_voice_note_is_one_only_where_its_format_is_taken() -> None:
     """Ogg is; anything else is a sound file, which can be played all the same."""
     assert isinstance(fitted("whatsapp", media("voice", "audio/mpeg")).pieces[0], MediaPiece)
     assert [short(piece) for piece in fitted("whatsapp", media("voice", "audio/mpeg")).pieces] == ["audio"]
 
 
-def test_meta_105_a_sticker_always_arrives_as_something() -> None:
+@pytest.mark.thread("mautrix/meta#105", "mautrix/meta#147")
+def test_mautrix_meta_105_a_sticker_always_arrives_as_something() -> None:
     """As a sticker, a picture, a file or a link."""
     for rail in RAILS:
         assert len(fitted(rail, media("sticker", WEBP)).pieces) == 1
 
 
-def test_signal_330_a_captioned_photo_is_one_message_in_parts() -> None:
+@pytest.mark.thread("mautrix/signal#330")
+def test_mautrix_signal_330_a_captioned_photo_is_one_message_in_parts() -> None:
     """Where captions are not taken there are two pieces, in order, of the one message: both can be reacted to."""
     assert [short(piece) for piece in fitted("whatsapp", media("image", JPEG, caption="x")).pieces] == ["image 'x'"]
     assert [short(piece) for piece in fitted("instagram", media("image", JPEG, caption="x")).pieces] == [
@@ -210,7 +214,7 @@ def test_signal_330_a_captioned_photo_is_one_message_in_parts() -> None:
     ]
 
 
-def test_whatsapp_712_refused_when_there_is_no_link_either() -> None:
+def test_refused_when_there_is_no_link_either() -> None:
     """The sender is told what it was, why it was refused and what to do."""
     found = fit(media("video", MP4, 60_000_000), RAILS[RailName("instagram")].capabilities)
     assert found == Refused(

@@ -98,7 +98,8 @@ def test_what_is_no_markup_stays_as_it_is(body: str) -> None:
 @pytest.mark.parametrize(
     "body", ["*b*", "- milk\n- eggs", "> he said", "`x`", "```\nx\n```", "2. next", "a _b_ c", "~x~"]
 )
-def test_words_that_look_like_markup_are_sent_as_plain(body: str) -> None:
+@pytest.mark.thread("matterbridge#1022", "matterbridge#1053", "matterbridge#1770")
+def test_matterbridge_1022_words_that_look_like_markup_are_sent_as_plain(body: str) -> None:
     """They arrive as they were written: matterbridge#1022 (a heading by accident), #1053, #1770."""
     assert render(parse_plain(body), WITH_MARKUP, markup.STYLE) == Rendered(body=body, plain=True)
     assert render(parse_plain(body), WITHOUT, PLAIN) == Rendered(body=body)
@@ -180,12 +181,34 @@ def test_a_link_is_written_once(words: str, value: str, body: str) -> None:
     assert render(marked(words, ("link", words, value)), WITHOUT, PLAIN).body == body
 
 
+@pytest.mark.thread("matterbridge#918")
 def test_matterbridge_918_bold_stays_bold() -> None:
     """Not italic: the sign of one place is never read as another's."""
     bold = marked("bold", ("bold", "bold"))
     assert seen(markup.parse(render(bold, WITH_MARKUP, markup.STYLE).body)) == [("bold", "bold")]
 
 
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://x.example/a_b_c",
+        "https://x.example/*star*/~t~",
+        "https://x.example/?q=_one_&r=*two*#`three`",
+        "https://x.example/wiki/Parrot_(bird)",
+        "http://x.example:8080/1._2._3._",
+    ],
+)
+@pytest.mark.thread("teleirc#143")
+def test_teleirc_143_links_stay_whole(link: str) -> None:
+    """Whatever signs are in an address, it comes through every rail as it was typed, and none of it is formatting."""
+    for body in (link, f"see {link} now", f"> {link}"):
+        for rail in RAILS.values():
+            sent = render(parse_plain(body), rail.capabilities.marks, rail.style)
+            assert sent.body == body
+            assert (parse_plain(sent.body) if sent.plain else rail.style.read(sent.body)) == Text(body=body)
+
+
+@pytest.mark.thread("chatwoot#10040", "OCA/social#1909")
 def test_chatwoot_10040_doubled_stars_are_words() -> None:
     """`**bold**` of a Markdown writer is no sign here, and is left as it was typed."""
     assert markup.parse("**bold**") == Text(body="**bold**")

@@ -57,7 +57,8 @@ def test_several_choices(answer: str, chosen: tuple[int, ...] | None) -> None:
 
 
 @pytest.mark.parametrize("poll", [LUNCH, SEVERAL])
-def test_meta_142_a_poll_is_asked_in_words_and_answered_by_number(poll: Poll) -> None:
+@pytest.mark.thread("mautrix/meta#142")
+def test_mautrix_meta_142_a_poll_is_asked_in_words_and_answered_by_number(poll: Poll) -> None:
     """Every option has its number in the text, and that number chooses it (unless an option is called so)."""
     lines = words.poll(poll).body.splitlines()
     for index, option in enumerate(poll.options):

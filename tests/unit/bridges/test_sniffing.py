@@ -4,9 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.kit.sniffing import clean_name, settled
+from bridges.kit.sniffing import clean_name, is_animated, settled
 from schemas.content import MediaKind
-from tests.integration.rails.samples import AMR, GIF, HTML, JPEG, M4A, MP3, MP4, NOISE, OGG, PDF, PNG, TEXT, WEBP, wav
+from tests.integration.rails.samples import (
+    AMR,
+    GIF,
+    HTML,
+    JPEG,
+    M4A,
+    MP3,
+    MP4,
+    NOISE,
+    OGG,
+    PDF,
+    PNG,
+    TEXT,
+    WEBP,
+    WEBP_ANIMATED,
+    wav,
+)
 
 TABLE: list[tuple[MediaKind, str, bytes, tuple[MediaKind, str]]] = [
     ("image", "image/png", PNG, ("image", "image/png")),
@@ -57,3 +73,9 @@ def test_no_bytes_raise(head: bytes, claimed: str) -> None:
 def test_names_are_cleaned(name: str, expected: str) -> None:
     """No folders, no control characters, nothing that turns the reading direction."""
     assert clean_name(name) == expected
+
+
+def test_a_sticker_that_moves_is_known_by_its_bytes() -> None:
+    """By the flag of the extended header, wherever the bytes end."""
+    assert is_animated(WEBP_ANIMATED)
+    assert not any(is_animated(head) for head in (WEBP, PNG, b"", *(WEBP_ANIMATED[:end] for end in range(21))))

@@ -1,0 +1,65 @@
+"""Each complaint about other bridges that is ours to survive has a test that is named after it: `pytest -m thread`."""
+
+import ast
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+
+CONTENT = {
+    "edits": ["matterbridge#342", "matterbridge#1991", "matterbridge#588", "matterbridge#1396"],
+    "edits that are refused": ["mautrix/whatsapp#780", "mautrix/go#404", "mautrix/meta#162"],
+    "edits that are not shown": ["mautrix/whatsapp#913", "mautrix/whatsapp#919"],
+    "rails without edits": [
+        *("mautrix/whatsapp#319", "mautrix/whatsapp#388", "mautrix/whatsapp#433", "mautrix/whatsapp#528"),
+        *("mautrix/signal#522", "mautrix/signal#134"),
+    ],
+    "unsends": ["mautrix/whatsapp#682", "mautrix/whatsapp#298", "mautrix/whatsapp#934"],
+    "reactions": [
+        *("mautrix/signal#104", "mautrix/signal#225", "mautrix/signal#431", "mautrix/signal#31", "mautrix/signal#212"),
+    ],
+    "rails without reactions": [
+        *("mautrix/signal#131", "mautrix/go#510", "matterbridge#640", "matterbridge#1276", "matterbridge#189"),
+    ],
+    "parts": ["mautrix/signal#330"],
+    "answers": [
+        *("mautrix/whatsapp#861", "mautrix/meta#24", "mautrix/meta#62", "mautrix/signal#641", "matterbridge#1806"),
+        "mautrix/facebook#173",
+    ],
+    "media": [
+        *("mautrix/whatsapp#144", "mautrix/whatsapp#231", "mautrix/whatsapp#374", "mautrix/whatsapp#796"),
+        *("mautrix/whatsapp#712", "mautrix/whatsapp#763", "mautrix/whatsapp#866"),
+        *("mautrix/meta#105", "mautrix/meta#147", "mautrix/meta#142"),
+    ],
+    "text": [
+        *("matterbridge#918", "matterbridge#1770", "matterbridge#1053", "matterbridge#1022"),
+        *("teleirc#143", "chatwoot#10040", "OCA/social#1909"),
+    ],
+}
+
+
+def marked() -> dict[str, list[str]]:
+    """Test -> the threads that it is about."""
+    found: dict[str, list[str]] = {}
+    for file in TESTS.rglob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (threads := _threads(node)):
+                found[node.name] = threads
+    return found
+
+
+def _threads(test: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    calls = [one for one in test.decorator_list if isinstance(one, ast.Call)]
+    marks = [one for one in calls if ast.unparse(one.func) == "pytest.mark.thread"]
+    return [str(arg.value) for mark in marks for arg in mark.args if isinstance(arg, ast.Constant)]
+
+
+def test_every_thread_about_content_has_a_test() -> None:
+    """By its name, or by a mark on a test that is named after another thread about the same thing."""
+    tested = {thread for threads in marked().values() for thread in threads}
+    assert [name for names in CONTENT.values() for name in names if name not in tested] == []
+
+
+def test_marked_tests_are_named_after_a_thread() -> None:
+    """After one of those in their mark."""
+    for test, threads in marked().items():
+        assert any(thread.replace("/", "_").replace("#", "_").lower() in test for thread in threads), test
