@@ -53,6 +53,8 @@ CAPABILITIES = Capabilities(
     edit_within_s=15 * 60,
     edit_most=5,
     unsend=Level.FULL,
+    groups=Level.FULL,
+    group_most=250,
     reaction=Level.FULL,
 )
 

@@ -69,6 +69,8 @@ CAPABILITIES = Capabilities(
     edit_within_s=15 * 60,
     unsend=Level.PARTIAL,
     unsend_within_s=2 * 24 * 3600,
+    groups=Level.FULL,
+    group_most=1024,
     reaction=Level.PARTIAL,
 )
 
@@ -94,7 +96,7 @@ def _post(post: Post) -> Call:
     kind, member = _member(post)
     body: dict[str, Any] = {
         "messaging_product": "whatsapp",
-        "recipient_type": "individual",
+        "recipient_type": "group" if post.in_group else "individual",
         "to": post.peer,
         "type": kind,
         kind: member,

@@ -87,4 +87,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Reactions a person and message."""
     reaction_emoji: tuple[str, ...] = ()
     """The emoji it can show; empty: any."""
+    groups: Level = Level.DROPPED
+    group_most: int = 0
+    """Members of one group."""
     typing: Level = Level.DROPPED

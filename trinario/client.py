@@ -46,6 +46,7 @@ ERRORS: Mapping[str, type[TrinarioError]] = {
     "too_old": Refused,
     "too_many_edits": Refused,
     "not_author": Refused,
+    "not_allowed": Refused,
     "unsent": Refused,
     "not_reachable_now": NotReachable,
     "busy": NotReachable,
@@ -204,6 +205,41 @@ class RailClient:
         body = {"with": peer} | ({"up_to": up_to} if up_to else {})
         return int((await self._ask("POST", "read", body))["read"])
 
+    async def make_group(self, *, name: str, members: Sequence[str], until_ms: int, client_key: str) -> dict[str, Any]:
+        """`GROUP` of docs/rail-api.md, newly made. A broken connection is tried again under the same key."""
+        body = {"name": name, "with": list(members), "until_ms": until_ms, "client_key": client_key}
+        return await self._ask("POST", "groups", body)
+
+    async def group(self, native_id: str) -> dict[str, Any]:
+        """`GROUP`. Raises `NotFound`."""
+        return await self._ask("GET", _group(native_id))
+
+    async def invite(self, native_id: str, *, whom: Sequence[str]) -> dict[str, Any]:
+        """Let people in; `GROUP` as it is then."""
+        return await self._ask("POST", f"{_group(native_id)}/members", {"add": list(whom)})
+
+    async def take_out(self, native_id: str, *, whom: str, ban: bool = False) -> dict[str, Any]:
+        """Take somebody out, or leave; `GROUP` as it is then."""
+        path = f"{_group(native_id)}/members/{quote(whom, safe='')}"
+        return await self._ask("DELETE", path, query={"ban": "1"} if ban else None)
+
+    async def unban(self, native_id: str, *, whom: str) -> dict[str, Any]:
+        """They can be invited again."""
+        return await self._ask("DELETE", f"{_group(native_id)}/bans/{quote(whom, safe='')}")
+
+    async def set_role(self, native_id: str, *, whom: str, role: str) -> dict[str, Any]:
+        """``admin`` or ``member``."""
+        return await self._ask("PUT", f"{_group(native_id)}/members/{quote(whom, safe='')}", {"role": role})
+
+    async def change_group(self, native_id: str, *, name: str | None, until_ms: int | None) -> dict[str, Any]:
+        """Call it otherwise, or let it end at another time."""
+        body = {key: value for key, value in (("name", name), ("until_ms", until_ms)) if value is not None}
+        return await self._ask("PATCH", _group(native_id), body)
+
+    async def close_group(self, native_id: str) -> dict[str, Any]:
+        """End it."""
+        return await self._ask("DELETE", _group(native_id))
+
     async def block(self, *, whom: str, on: bool) -> None:
         """Hear from somebody no more, or again."""
         await self._ask("POST" if on else "DELETE", "blocks", {"address": whom})
@@ -284,6 +320,10 @@ class RailClient:
 
     def _unauthorised(self) -> str:
         return f"Rail {self._rail} does not know this session. Register the account anew: trinario account register."
+
+
+def _group(native_id: str) -> str:
+    return f"groups/{quote(native_id, safe='')}"
 
 
 def _message(native_id: str) -> str:

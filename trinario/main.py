@@ -150,6 +150,7 @@ def _messages(app: App) -> None:
         group=_MESSAGES,
     )
     _changes(app)
+    _groups(app)
     _command(
         app,
         "inbox",
@@ -182,6 +183,46 @@ def _messages(app: App) -> None:
         "trinario chat --as instagram:@bob",
         group=_MESSAGES,
     )
+
+
+_GROUP = "grp_4f1c2a"
+
+
+def _groups(app: App) -> None:
+    made = "trinario group create --as instagram:@bob --name Sunday --with whatsapp:+393331112222"
+    group = _family(app, "group", "Groups of people, on all their rails.", made, _MESSAGES)
+    me = "--as instagram:@bob"
+    _command(group, "create", "groups:create", "Make a group.", made, f"{made} --until 2030-05-01T18:00")
+    _command(group, "list", "groups:listed", "The groups of an account.", f"trinario group list {me}")
+    _command(group, "show", "groups:show", "Who is in it.", f"trinario group show {_GROUP} {me}")
+    more = f"trinario group invite {_GROUP} {me} --with messenger:alice.bianchi"
+    _command(group, "invite", "groups:invite", "Let people in.", more)
+    _command(group, "leave", "groups:leave", "Be in it no longer.", f"trinario group leave {_GROUP} {me}")
+    gone = f"trinario group remove {_GROUP} instagram:@carla {me}"
+    _command(group, "remove", "groups:remove", "Take somebody out.", gone, f"{gone} --ban")
+    _command(
+        group,
+        "unban",
+        "groups:unban",
+        "Let somebody be invited again.",
+        f"trinario group unban {_GROUP} instagram:@carla {me}",
+    )
+    _command(
+        group,
+        "role",
+        "groups:role",
+        "Make an admin, or none.",
+        f"trinario group role {_GROUP} instagram:@carla admin {me}",
+    )
+    _command(
+        group,
+        "rename",
+        "groups:rename",
+        "Another name, or another end.",
+        f"trinario group rename {_GROUP} 'Sunday lunch' {me}",
+        f"trinario group rename {_GROUP} --until never {me}",
+    )
+    _command(group, "close", "groups:close", "End it.", f"trinario group close {_GROUP} {me}")
 
 
 _ID = "wamid.HBgMMzkzMzMxMTEyMjIy"

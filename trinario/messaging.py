@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from schemas.handles import parse
 from trinario.client import acting, reconnecting
 from trinario.failures import Misused
+from trinario.groups import addressed
 from trinario.options import COMMON, As, Common, Flag, With
 from trinario.output import clock, picked, printable, table
 from trinario.shown import happened, said
@@ -53,7 +54,7 @@ async def send(
     as_
         The account that writes.
     to
-        A handle of the recipient, on any rail.
+        A handle of the recipient, on any rail; or the conversation of a group.
     file
         A photo, a video, a voice note or any other file to send.
     reply_to
@@ -61,14 +62,15 @@ async def send(
     """
     if text is None and file is None:
         raise Misused("There is nothing to send. Give a text, or --file PATH, or both.")
-    recipient = parse(to)
-    async with acting(common.place(), parse(as_)) as client:
+    me = parse(as_)
+    async with acting(common.place(), me) as client:
+        recipient = await addressed(client, me, to)
         if file is None:
             sent = await client.send(to=recipient, text=text or "", reply_to=reply_to)
         else:
             sent = await client.send_file(to=recipient, path=file, caption=text or "", reply_to=reply_to)
     common.output().document(
-        picked(sent, "native_id", "thread"), lambda: f"Sent to {recipient} from {parse(as_)} ({sent['native_id']})."
+        picked(sent, "native_id", "thread"), lambda: f"Sent to {to} from {me} ({sent['native_id']})."
     )
 
 
@@ -86,12 +88,13 @@ async def inbox(
     as_
         The account whose inbox it is.
     with_
-        Only the thread with this handle.
+        Only the thread with this handle, or the group of this conversation.
     unread
         Only what has come in and not been read.
     """
-    peer = None if with_ is None else parse(with_)
-    async with acting(common.place(), parse(as_)) as client:
+    me = parse(as_)
+    async with acting(common.place(), me) as client:
+        peer = None if with_ is None else await addressed(client, me, with_)
         messages = await client.messages(peer=peer, unread=unread)
     common.output().documents((picked(one, *MESSAGE_KEYS) for one in messages), lambda: _inbox_table(messages))
 
@@ -123,14 +126,15 @@ async def read(*, as_: As, with_: With, up_to: str | None = None, common: Common
     as_
         The account that reads.
     with_
-        A handle of the other person.
+        A handle of the other person, or the conversation of a group.
     up_to
         Native id of the last message read; without it, all.
     """
-    peer = parse(with_)
-    async with acting(common.place(), parse(as_)) as client:
+    me = parse(as_)
+    async with acting(common.place(), me) as client:
+        peer = await addressed(client, me, with_)
         count = await client.read(peer=peer, up_to=up_to)
-    common.output().document({"read": count}, lambda: f"{count} newly read in the thread with {peer}.")
+    common.output().document({"read": count}, lambda: f"{count} newly read in the thread with {with_}.")
 
 
 async def watch(*, as_: As, common: Common = COMMON) -> None:

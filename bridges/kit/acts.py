@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from bridges.kit import accounts, changes, extension, idmap, posting, reactions, receipts
+from bridges.kit import accounts, changes, extension, groups, idmap, posting, reactions, receipts
 from bridges.kit.contract import Translator
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.steps import (
@@ -21,11 +21,12 @@ from bridges.kit.steps import (
     Sending,
     Step,
     actor_seat,
-    acts_for,
+    node_in,
 )
 from schemas.codec import decode_event, decode_seats
 from schemas.errors import explain
 from schemas.events import Block, Receipt, Results
+from schemas.ids import RailName
 
 _works = msgspec.msgpack.Decoder(Work)
 _FINISHED = Finished()
@@ -49,7 +50,7 @@ def plan(tx: Transaction, row: LegRow, context: Context, *, done: int, refused: 
         case "post":
             return posting.plan(tx, row, work, context)
         case "read" | "delivered":
-            return _nth(list(_receipts(tx, row, work)), done)
+            return _nth(list(_receipts(tx, row, work, context.translator.rail)), done)
         case "block":
             return _block(tx, work, context.translator)
         case "fail":
@@ -57,7 +58,7 @@ def plan(tx: Transaction, row: LegRow, context: Context, *, done: int, refused: 
         case "edit" | "unsend" | "react" | "vote":
             return _CHANGES[row.act](tx, row, work, context, refused=refused)
         case "group":
-            return Impossible(why="group is not carried yet")
+            return groups.leg(tx, row.conversation, work, context)
         case _:
             assert_never(row.act)
 
@@ -73,7 +74,7 @@ def _nth(steps: Sequence[Step], done: int) -> Step:
 # --- receipts --------------------------------------------------------------------------------------------------------
 
 
-def _receipts(tx: Transaction, row: LegRow, work: Work) -> Iterator[Step]:
+def _receipts(tx: Transaction, row: LegRow, work: Work, rail: RailName) -> Iterator[Step]:
     """One call a thread that holds the conversation."""
     event = decode_event(work.event)
     actor = actor_seat(decode_seats(work.seats), work, event.actor) if isinstance(event, Receipt) else None
@@ -81,7 +82,7 @@ def _receipts(tx: Transaction, row: LegRow, work: Work) -> Iterator[Step]:
         yield Impossible(why="nobody of the conversation has read or got it")
         return
     for thread in idmap.threads_in(tx, row.conversation):
-        node = next((one for one in receipts.members_of(thread) if acts_for(tx, one, actor)), None)
+        node = node_in(tx, rail, thread, actor)
         if node is None:
             continue
         if row.act == "delivered" and idmap.has_got(tx, row.conversation, node, row.position):
@@ -89,8 +90,7 @@ def _receipts(tx: Transaction, row: LegRow, work: Work) -> Iterator[Step]:
         up_to = idmap.latest_for(tx, conversation=row.conversation, thread=thread, reader=node, position=row.position)
         if up_to is None:
             continue
-        one, other = receipts.members_of(thread)
-        peer = other if node == one else one
+        peer = receipts.native_peer(receipts.peer_in(thread, node))
         call = (
             extension.read(node=node, peer=peer, up_to=up_to, private=work.leg.private)
             if row.act == "read"

@@ -30,6 +30,7 @@ from bridges.kit.steps import (
     actor_seat,
     acts_for,
     later_part,
+    node_in,
 )
 from schemas.codec import decode_event, decode_seats
 from schemas.content import Album, Content, Media, Text
@@ -167,7 +168,7 @@ def vote(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused:
         return Finished(skipped=NOT_HERE)
     seat = actor_seat(decode_seats(work.seats), work, event.actor)
     first = live[0].place
-    node = next((one for one in receipts.members_of(first.thread) if seat and acts_for(tx, one, seat)), None)
+    node = node_in(tx, context.translator.rail, first.thread, seat)
     if seat is None or node is None:
         return Impossible(why="whoever voted has no account in the thread")
     poll = next((one.shown.poll for one in live if one.shown.poll is not None), None)
@@ -240,11 +241,11 @@ def _written(
 ) -> Written:
     """A further part of a message. Position 0: it has no place among the messages, so receipts leave it alone."""
     node = node or place.author
-    one, other = receipts.members_of(place.thread)
     key = f"{row.event_id}#{part}"
     post = Post(
         node=node,
-        peer=other if node == one else one,
+        peer=receipts.native_peer(receipts.peer_in(place.thread, node)),
+        in_group=receipts.is_group(place.thread),
         piece=piece,
         key=key,
         opaque=key,

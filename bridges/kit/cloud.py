@@ -190,6 +190,7 @@ class _Status(msgspec.Struct, frozen=True):
     status: str
     timestamp: str = "0"
     recipient_id: str = ""
+    recipient_participant_id: str = ""
     biz_opaque_callback_data: str = ""
     errors: list[_Error] = []
 
@@ -351,7 +352,10 @@ def _read_status(node: str, status: _Status) -> Iterator[Native]:
                 at_ms=int(status.timestamp) * 1000,
             )
         case "delivered" | "read" as got:
-            yield NativeReceipt(reader=status.recipient_id, peer=node, status=got, native_ids=(status.id,))
+            reader, peer = status.recipient_id, node
+            if status.recipient_participant_id:  # in a group, which is then the recipient
+                reader, peer = status.recipient_participant_id, status.recipient_id
+            yield NativeReceipt(reader=reader, peer=peer, status=got, native_ids=(status.id,))
         case "failed":
             error = status.errors[0] if status.errors else _Error(title="The platform gave no reason.")
             yield NativeFailure(native_id=status.id, code=str(error.code), text=error.message or error.title)

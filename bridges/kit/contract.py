@@ -124,10 +124,26 @@ class NativeAccount(msgspec.Struct, frozen=True, kw_only=True):
     native_id: str
     handle: str
     name: str
-    kind: Literal["person", "business", "ghost"]
+    kind: Literal["person", "business", "ghost", "group"]
     federated: bool
     key: str = ""
     """Ghosts: what we called it when it was made (a person id)."""
+
+
+class NativeGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """People have made a group, or done something to one. `by`, `who`: accounts."""
+
+    native_id: str
+    key: str
+    """What we have called it; empty: it was made there."""
+    change: Literal["made", "add", "leave", "remove", "ban", "unban", "admin", "member", "changed", "closed"]
+    by: str
+    who: tuple[str, ...]
+    name: str
+    until_ms: int
+    number: int
+    """Rises with every change of the group: what tells one from another."""
+    at_ms: int
 
 
 class NativeBlock(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,14 +172,22 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 
 NativeTarget: TypeAlias = NativeEdit | NativeUnsend | NativeReaction | NativeVote
 Native: TypeAlias = (
-    NativeMessage | NativeTarget | NativeEcho | NativeReceipt | NativeAccount | NativeBlock | NativeFailure | Unreadable
+    NativeMessage
+    | NativeTarget
+    | NativeEcho
+    | NativeReceipt
+    | NativeAccount
+    | NativeGroup
+    | NativeBlock
+    | NativeFailure
+    | Unreadable
 )
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP call to the rail. `path` begins with a slash; the kit adds origin and credentials."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT"]
     path: str
     headers: dict[str, str] = {}
     body: Any = None
@@ -175,6 +199,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
 
     node: str
     peer: str
+    """The other account, or with `in_group` the native group."""
     piece: Piece
     key: str
     """Idempotency key: the same key is the same message, however often it is sent."""
@@ -186,6 +211,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     """When its author sent it; shown to people."""
     reply_to: str = ""
     forwarded: Literal[0, 1, 2] = 0
+    in_group: bool = False
     uploads: dict[str, str] = {}
     """SHA-256 of each file of the piece -> what the rail called it when it was uploaded."""
 

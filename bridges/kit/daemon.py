@@ -24,6 +24,7 @@ from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
 from bridges.kit.counts import Counts
 from bridges.kit.files import Files
+from bridges.kit.groups import Natives
 from bridges.kit.hold import Hold
 from bridges.kit.intake import Intake
 from bridges.kit.logreader import LogReader
@@ -59,9 +60,10 @@ from schemas.ids import RailName
 _log = structlog.get_logger(__name__)
 
 CONTENTS = (Path(__file__).parent / "contents.sql").read_text()
-SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS + quotes.ABSENT
-SCHEMA_VERSION = 4
-MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME, 4: quotes.ABSENT}
+GROUPS = (Path(__file__).parent / "groups.sql").read_text()
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS + quotes.ABSENT + GROUPS
+SCHEMA_VERSION = 5
+MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME, 4: quotes.ABSENT, 5: GROUPS}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 SUBSCRIBE_AGAIN_S = 30.0
 READY_WITHIN_S = 20.0
@@ -99,6 +101,7 @@ class Bridge:
         self.results = reports.ResultsCourier(rail=rail, store=store, outbox=self.outbox)
         self.orders = OrderTeller(translator=translator, client=client, store=store)
         self.adopter = Adopter(translator=translator, client=client, store=store, accounts_=self.accounts)
+        self.groups = Natives()
         media = MediaStore(conn, writer=rail)
         self.links = MediaLinks(
             store=media, secret=partner_secret, base_url=public_url, keep_s=ours.link_keep_s, now_ms=now_ms
@@ -118,6 +121,7 @@ class Bridge:
             link_for=self.links.link_for,
             uploader=Uploader(translator=translator, client=client, store=store, media=media, now_ms=now_ms),
             quotes=quotes.Quotes(conn),
+            groups=self.groups,
             counts=self.counts,
             tracer=tracer,
         )
@@ -142,6 +146,7 @@ class Bridge:
             store=store,
             outbox=self.outbox,
             accounts_=self.accounts,
+            groups_=self.groups,
             results=self.results,
             files=files,
             hold=self.hold,
@@ -214,6 +219,7 @@ class Bridge:
 
     async def run(self, *, callback: str) -> None:
         """Until cancelled, or until something breaks that only a new start repairs."""
+        await self._store.write(self.groups.load)
         await self.outlet.count()
         listening = [await self.redriver.listen(), await self.hold.listen()]
         try:

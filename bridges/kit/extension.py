@@ -11,10 +11,12 @@ from bridges.kit.contract import (
     Native,
     NativeAccount,
     NativeBlock,
+    NativeGroup,
     NativeMessage,
     NativeUnsend,
     NativeVote,
 )
+from bridges.kit.membersync import Wanted
 from schemas.content import Poll
 
 BASE = "/v1.0/federation"
@@ -29,7 +31,7 @@ class _Account(msgspec.Struct, frozen=True):
     id: str
     handle: str
     name: str
-    kind: Literal["person", "business", "ghost"]
+    kind: Literal["person", "business", "ghost", "group"]
     federated: bool = True
     key: str = ""
 
@@ -66,6 +68,22 @@ class _Vote(msgspec.Struct, frozen=True):
     peer: str = ""
     author: str = ""
     at_ms: int = 0
+
+
+class _GroupChange(msgspec.Struct, frozen=True):
+    id: str
+    change: Literal["made", "add", "leave", "remove", "ban", "unban", "admin", "member", "changed", "closed"]
+    by: str
+    number: int
+    key: str = ""
+    who: list[str] = []
+    name: str = ""
+    until_ms: int = 0
+    at_ms: int = 0
+
+
+class _Group(msgspec.Struct, frozen=True):
+    id: str
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -123,6 +141,8 @@ _blocks = msgspec.json.Decoder(_Block)
 _unsends = msgspec.json.Decoder(_Unsend)
 _polls = msgspec.json.Decoder(_Poll)
 _votes = msgspec.json.Decoder(_Vote)
+_group_changes = msgspec.json.Decoder(_GroupChange)
+_groups = msgspec.json.Decoder(_Group)
 _pages = msgspec.json.Decoder(_Page)
 _responses = msgspec.json.Decoder(_Responses)
 questions = msgspec.json.Decoder(Question)
@@ -140,7 +160,7 @@ def concerns(body: bytes) -> bool:
 
 
 def read_webhook(body: bytes) -> list[Native]:
-    """A webhook with ``"object": "federation"`` -> accounts, blocks, unsends, polls, votes.
+    """A webhook with ``"object": "federation"`` -> accounts, groups, blocks, unsends, polls, votes.
 
     Fields of a newer rail, and those that nobody here needs (typing), are ignored.
     """
@@ -170,6 +190,8 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
         yield _read_poll(_polls.decode(change.value))
     elif change.field == "votes":
         yield _read_vote(_votes.decode(change.value), at_ms)
+    elif change.field == "groups":
+        yield _read_group(_group_changes.decode(change.value), at_ms)
 
 
 def _read_poll(poll: _Poll) -> NativeMessage:
@@ -192,6 +214,20 @@ def _read_vote(vote: _Vote, at_ms: int) -> NativeVote:
         at_ms=vote.at_ms or at_ms,
         name=f"{vote.voter}@{vote.at_ms or at_ms}",
         options=tuple(vote.options),
+    )
+
+
+def _read_group(told: _GroupChange, at_ms: int) -> NativeGroup:
+    return NativeGroup(
+        native_id=told.id,
+        key=told.key,
+        change=told.change,
+        by=told.by,
+        who=tuple(told.who),
+        name=told.name,
+        until_ms=told.until_ms,
+        number=told.number,
+        at_ms=told.at_ms or at_ms,
     )
 
 
@@ -289,6 +325,27 @@ def orders(ranks: Mapping[str, int]) -> Call:
 def block(*, blocker: str, blocked: str, on: bool) -> Call:
     """A block made on another rail."""
     return Call(method="POST", path=f"{BASE}/blocks", body={"blocker": blocker, "blocked": blocked, "on": on})
+
+
+def put_group(*, key: str, native_id: str, then: Wanted) -> Call:
+    """Make the group with that key, or bring it to this; `native_id`: the one that is here already, if there is."""
+    body = {
+        "name": then.name,
+        "members": [{"id": member, "role": role} for member, role in then.members],
+        "banned": list(then.banned),
+        "until_ms": then.until_ms,
+        "closed": then.closed,
+        **({"bind": native_id} if native_id else {}),
+    }
+    return Call(method="PUT", path=f"{BASE}/groups/{key}", body=body)
+
+
+def group_made(answer: bytes) -> str:
+    """The answer to `put_group`: what the group is called; empty when it was not understood."""
+    try:
+        return _groups.decode(answer).id
+    except tolerant.UNREADABLE:
+        return ""
 
 
 def batch(calls: Sequence[Call]) -> Call:

@@ -87,21 +87,21 @@ def release(tx: Connection, places: Iterable[Place]) -> list[Reach]:
     for place in places:
         if place.position is None:
             continue
-        one, other = receipts.members_of(place.thread)
-        reader = other if one == place.author else one
+        peer = place.thread if receipts.is_group(place.thread) else place.author
         rows = tx.execute(
             "DELETE FROM parked_receipts WHERE native_id = ? RETURNING reader, status, up_to", (place.native_id,)
         ).fetchall()
-        for parked_reader, status, up_to in rows:
-            if parked_reader == reader:
-                asked = Asked(
-                    reader=reader, peer=place.author, status=status, native_ids=(), up_to=(), watermark_ms=None
-                )
+        for reader, status, up_to in rows:
+            if reader != place.author:
+                asked = Asked(reader=reader, peer=peer, status=status, native_ids=(), up_to=(), watermark_ms=None)
                 reached += _one(tx, place, place.native_id, asked, up_to=bool(up_to), until_ms=0)
+        rows = tx.execute(
+            "SELECT reader, status FROM watermarks WHERE thread = ? AND at_ms >= ? AND reader <> ?",
+            (place.thread, place.at_ms, place.author),
+        ).fetchall()
         reached += [
             Reach(conversation=place.conversation, reader=reader, status=status, position=place.position)
-            for status in _STATUSES
-            if _watermark(tx, place.thread, reader, status)[0] >= place.at_ms
+            for reader, status in rows
         ]
     return reached
 
@@ -138,9 +138,9 @@ def _by_time(tx: Connection, asked: Asked, at_ms: int) -> list[Reach]:
         return []
     _save_watermark(tx, thread, asked, at_ms, rank)
     rows = tx.execute(
-        "SELECT conversation, max(position) FROM messages WHERE thread = ? AND author = ? AND at_ms > ? AND at_ms <= ?"
-        " AND position > 0 GROUP BY conversation",
-        (thread, asked.peer, since_ms, at_ms),
+        f"SELECT conversation, max(position) FROM messages WHERE thread = ? AND {_theirs(asked)} AND at_ms > ?"  # noqa: S608 - constants
+        " AND at_ms <= ? AND position > 0 GROUP BY conversation",
+        (thread, _named(asked), since_ms, at_ms),
     ).fetchall()
     return _reaches(rows, asked)
 
@@ -152,11 +152,20 @@ def _by_rank(tx: Connection, asked: Asked, rank: int) -> list[Reach]:
         return []
     _save_watermark(tx, thread, asked, at_ms, rank)
     rows = tx.execute(
-        "SELECT conversation, max(position) FROM messages WHERE thread = ? AND author = ? AND rank > ? AND rank <= ?"
-        " AND position > 0 GROUP BY conversation",
-        (thread, asked.peer, since, rank),
+        f"SELECT conversation, max(position) FROM messages WHERE thread = ? AND {_theirs(asked)} AND rank > ?"  # noqa: S608 - constants
+        " AND rank <= ? AND position > 0 GROUP BY conversation",
+        (thread, _named(asked), since, rank),
     ).fetchall()
     return _reaches(rows, asked)
+
+
+def _theirs(asked: Asked) -> str:
+    """Whose messages a receipt is about: the peer's; in a group everybody else's."""
+    return "author <> ?" if receipts.is_group(asked.peer) else "author = ?"
+
+
+def _named(asked: Asked) -> str:
+    return asked.reader if receipts.is_group(asked.peer) else asked.peer
 
 
 def _reaches(rows: Iterable[tuple[str, int]], asked: Asked) -> list[Reach]:

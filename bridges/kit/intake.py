@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import accounts, arrivals, echoes, extension, idmap, receipts, reports, targets
+from bridges.kit import accounts, arrivals, echoes, extension, groups, idmap, receipts, reports, targets
 from bridges.kit.accounts import Account, Accounts
 from bridges.kit.arrivals import Arrivals
 from bridges.kit.contract import (
@@ -28,6 +28,7 @@ from bridges.kit.contract import (
     NativeEcho,
     NativeEdit,
     NativeFailure,
+    NativeGroup,
     NativeMessage,
     NativeReaction,
     NativeReceipt,
@@ -38,6 +39,7 @@ from bridges.kit.contract import (
 )
 from bridges.kit.counts import Counts
 from bridges.kit.files import Files
+from bridges.kit.groups import KnownGroup, Natives
 from bridges.kit.hold import Hold
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import RailAway, Unanswered
@@ -51,8 +53,9 @@ from bus.sqlite import Store, StoreError
 from schemas.content import Content
 from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
 from schemas.errors import NotUnderstood
-from schemas.events import Block, LegResult, Message
-from schemas.ids import EventId, direct_conversation_id, event_id, partition_of
+from schemas.events import Block, LegResult, Message, Party
+from schemas.groups import group_id
+from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
 
 _log = structlog.get_logger(__name__)
 
@@ -81,7 +84,7 @@ class KnownBlock(msgspec.Struct, frozen=True, kw_only=True):
     event: Block
 
 
-ToClaim = Known | Held | KnownTarget | KnownBlock | NativeAccount | NativeFailure | Unreadable
+ToClaim = Known | Held | KnownTarget | KnownBlock | KnownGroup | NativeAccount | NativeFailure | Unreadable
 Claim = ToClaim | NativeEcho | NativeReceipt
 
 
@@ -111,6 +114,7 @@ class Intake:
         store: Store,
         outbox: Outbox,
         accounts_: Accounts,
+        groups_: Natives,
         results: reports.ResultsCourier,
         now_ms: Callable[[], int],
         counts: Counts,
@@ -122,6 +126,7 @@ class Intake:
         self._secrets, self._verify_token = secrets, verify_token
         self._partitions, self._tracer = partitions, tracer
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
+        self._groups = groups_
         self._now_ms, self._counts, self._files, self._hold = now_ms, counts, files, hold
         self.arrivals = Arrivals(store=store, files=files, claim=self._claim_arrival, now_ms=now_ms)
 
@@ -168,7 +173,7 @@ class Intake:
     def read(self, body: bytes) -> list[Native]:
         """A webhook's updates, messages of one thread in the order of the rail's own time (a rail may swap them)."""
         found = extension.read_webhook(body) if extension.concerns(body) else self._translator.read_webhook(body)
-        return in_order(found)
+        return in_order([groups.in_group(update, self._groups) for update in found])
 
     async def take(self, updates: Sequence[Native], *, webhook: bytes = b"", traceparent: str = "") -> None:
         """Claim updates and publish what they tell. Returns when the bus has it; raises one of `NOT_NOW`.
@@ -210,34 +215,46 @@ class Intake:
             return Unreadable(reason=f"no account {missing[0]} on {self._rail}", raw=msgspec.json.encode(update))
         match update:
             case NativeMessage():
-                return await self._know(update, known[update.author], known[update.recipient])
+                return await self._know(update, known[update.author], known.get(update.recipient))
             case NativeBlock():
                 return await self._know_block(update, known[update.blocker], known[update.blocked])
+            case NativeGroup():
+                return await self._know_group(update, known)
             case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
                 return targets.know(self._rail, update, await self._accounts.party(known[update.actor]))
             case _:
                 return update
 
-    async def _know(self, native: NativeMessage, author: Account, recipient: Account) -> Claim:
+    async def _know(self, native: NativeMessage, author: Account, recipient: Account | None) -> Claim:
         content = await self._files.stored(native.content)
         if content is None:
             return Held(native=native)
         return Known(native=native, event=await self._event(native, content, author, recipient))
 
-    async def _event(self, native: NativeMessage, content: Content, author: Account, recipient: Account) -> Message:
-        conversation = direct_conversation_id(
-            await self._accounts.person_of(author), await self._accounts.person_of(recipient)
-        )
+    async def _event(
+        self, native: NativeMessage, content: Content, author: Account, recipient: Account | None
+    ) -> Message:
+        """The message. `recipient` None: it is to a group, whose conversation is looked up when it is claimed."""
+        conversation, to = ConversationId(""), tuple[Party, ...]()
+        if recipient is not None:
+            conversation = direct_conversation_id(
+                await self._accounts.person_of(author), await self._accounts.person_of(recipient)
+            )
+            to = (await self._accounts.party(recipient),)
         return Message(
             id=event_id(self._rail, "message", receipts.thread_of(native.author, native.recipient), native.native_id),
             conversation=conversation,
             actor=await self._accounts.party(author),
             at_ms=native.at_ms,
-            to=(await self._accounts.party(recipient),),
+            to=to,
             content=content,
             native_id=native.native_id,
             forwarded=native.forwarded,
         )
+
+    async def _know_group(self, native: NativeGroup, known: Mapping[str, Account]) -> KnownGroup:
+        who = [await self._accounts.party(known[one]) for one in native.who]
+        return KnownGroup(native=native, actor=await self._accounts.party(known[native.by]), who=tuple(who))
 
     async def _know_block(self, native: NativeBlock, blocker: Account, blocked: Account) -> KnownBlock:
         party = await self._accounts.party(blocked)
@@ -272,8 +289,8 @@ class Intake:
                 arrivals.hold(tx, native, self._now_ms())
             case KnownTarget():
                 return targets.claim(tx, self._outbox, claim, now_ms=self._now_ms())
-            case KnownBlock(event=event):
-                return [self._outbox.put(tx, event)]
+            case KnownBlock() | KnownGroup():
+                return [self._claim_told(tx, claim)]
             case NativeAccount():
                 return self._claim_account(tx, claim)
             case NativeFailure():
@@ -283,6 +300,11 @@ class Intake:
             case _:
                 assert_never(claim)
         return []
+
+    def _claim_told(self, tx: Transaction, claim: KnownBlock | KnownGroup) -> str:
+        if isinstance(claim, KnownBlock):
+            return self._outbox.put(tx, claim.event)
+        return groups.claim(tx, self._outbox, self._rail, claim)
 
     def _time_delivery(self, tx: Transaction, claims: Sequence[Claim]) -> None:
         """How long one of the messages took from our post to the rail's receipt; one a webhook is enough."""
@@ -313,7 +335,7 @@ class Intake:
         if missing:
             claim = Unreadable(reason=f"no account {missing[0]} on {self._rail}", raw=msgspec.json.encode(native))
         else:
-            event = await self._event(native, content, known[native.author], known[native.recipient])
+            event = await self._event(native, content, known[native.author], known.get(native.recipient))
             claim = Known(native=native, event=event)
 
         def take(tx: Transaction) -> None:
@@ -340,11 +362,14 @@ class Intake:
             if answered is not None:
                 rank = answered.rank or 0
                 event = msgspec.structs.replace(event, reply_to=EventId(answered.event_id), reply_rank=rank)
-        idmap.bind(tx, [self._place(known)])
+        if receipts.is_group(native.recipient):
+            native_id = receipts.native_peer(native.recipient)
+            conversation = groups.conversation_of(tx, native_id) or group_id(self._rail, native_id)
+            event = msgspec.structs.replace(event, conversation=conversation)
+        idmap.bind(tx, [self._place(native, event)])
         return [self._outbox.put(tx, event)]
 
-    def _place(self, known: Known) -> Place:
-        native, event = known.native, known.event
+    def _place(self, native: NativeMessage, event: Message) -> Place:
         return Place(
             native_id=native.native_id,
             event_id=event.id,
@@ -396,7 +421,9 @@ def _named(update: Native) -> tuple[str, ...]:
     """The accounts that have to be known before an update can be claimed."""
     match update:
         case NativeMessage():
-            return (update.author, update.recipient)
+            return (update.author,) if receipts.is_group(update.recipient) else (update.author, update.recipient)
+        case NativeGroup():
+            return (update.by, *update.who)
         case NativeBlock():
             return (update.blocker, update.blocked)
         case NativeReceipt():

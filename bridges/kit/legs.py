@@ -11,6 +11,9 @@ from schemas.log import Act, Leg
 _COLUMNS = "lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms"
 
 
+NO_GROUP = msgspec.Raw(b"\xc0")
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a row of `legs` holds: all that is needed to do the leg, long after the log has gone on."""
 
@@ -21,6 +24,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     leg: Leg
     refusal: str = ""
     routed_at_ms: int = 0
+    group: msgspec.Raw = NO_GROUP
+    """For act "group": msgpack of the group as it was after this entry; nil when there is none."""
 
 
 class LegRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import accounts, adoption, idmap, legs, reactions, reports, shown, targets
-from bridges.kit.legs import LegRow, Work
+from bridges.kit import accounts, adoption, groups, idmap, legs, reactions, reports, shown, targets
+from bridges.kit.legs import NO_GROUP, LegRow, Work
 from bridges.kit.outbox import AWAY, Outbox, Row
 from bridges.kit.people import People
 from bridges.kit.receipts import Reach
@@ -42,7 +42,7 @@ SLOW_S = 0.1
 PAUSE_S, LONG_PAUSE_S = 0.2, 5.0
 READ_WAIT_S = 2.0
 _NO_LEGS, _READ_ACT = b"\x80", encode("read")
-_OF_CONTENTS = ("message", "reaction", "edit")
+_FOLDED = ("message", "reaction", "edit", *groups.KINDS)
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +183,7 @@ class LogReader:
                 rank = order_of(one.sequence, index)
                 if entry.source == self._rail:
                     taken.confirmed.append(entry.event_id)
-                if entry.kind in _OF_CONTENTS:
+                if entry.kind in _FOLDED:
                     reaches += self._take_in(tx, entry, rank, taken)
                 if entry.legs != _NO_LEGS and (row := self._leg(tx, entry, rank, one.at_ms)) is not None:
                     new.append(row)
@@ -205,6 +205,9 @@ class LogReader:
 
         An edit made here: what we put there ourselves is no longer what is shown.
         """
+        if entry.kind in groups.KINDS:
+            groups.fold(tx, entry)
+            return []
         if entry.kind == "message":
             return self._settle(tx, entry, rank, taken) if entry.source == self._rail else []
         event = decode_event(entry.event)
@@ -255,6 +258,7 @@ class LogReader:
             leg=leg,
             refusal=entry.why,
             routed_at_ms=routed_at_ms,
+            group=groups.packed(tx, entry.conversation) if leg.act == "group" else NO_GROUP,
         )
         new = LegRow(
             lane=_lane(entry),

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from bridges.kit import idmap, reactions, reports, shown, targets, uploads
+from bridges.kit import groups, idmap, reactions, reports, shown, targets, uploads
 from bridges.kit.lanes import Leg
 from bridges.kit.legs import letter as letter_of
 from bridges.kit.outbox import Outbox
@@ -18,7 +18,7 @@ from bridges.kit.shown import Shown
 from schemas.events import LegResult
 from schemas.ids import EventId, RailName, partition_of
 
-TOLD_ABOUT = ("post", "edit", "unsend", "react", "vote")
+TOLD_ABOUT = ("post", "edit", "unsend", "react", "vote", "group")
 """Acts whose result goes back to the log."""
 
 FailedBy = Literal["refused", "deadline", "impossible"]
@@ -33,6 +33,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     native_ids: tuple[str, ...] = ()
     shown: Sequence[tuple[str, Shown]] = ()
     reacted: tuple[str, str, str] | None = None
+    grouped: str = ""
+    """What the native group of the leg's conversation is called."""
     lost: tuple[str, ...] = ()
     skipped: str = ""
     forgotten: tuple[str, ...] = ()
@@ -55,6 +57,8 @@ def write(
     for outcome in outcomes:
         row = outcome.leg.row
         uploads.forget(tx, outcome.forgotten)
+        if outcome.grouped:
+            groups.bind(tx, row.conversation, outcome.grouped)
         if outcome.reacted is not None:
             reactions.set_shown(tx, *outcome.reacted)
         if outcome.failed:

@@ -24,6 +24,7 @@ from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.changes import PAST
 from bridges.kit.contract import Posted, Translator, Verdict
 from bridges.kit.counts import Counts
+from bridges.kit.groups import Natives
 from bridges.kit.lanes import Lanes, Leg
 from bridges.kit.legs import LegRow, kept
 from bridges.kit.legs import routed_at_ms as routed_at_ms_of
@@ -73,11 +74,12 @@ class Outlet:
         link_for: Callable[[Media, int], str],
         uploader: Uploader,
         quotes: Quotes,
+        groups: Natives,
         tracer: Tracer | None = None,
     ) -> None:
         self._translator, self._rail, self._client = translator, translator.rail, client
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts, results
-        self._orders = orders
+        self._orders, self._groups = orders, groups
         self._partitions, self._now_ms, self._deadline_ms = partitions, now_ms, int(deadline_s * 1000)
         self._started_at_ms = now_ms()
         self._counts = counts
@@ -357,6 +359,12 @@ class Outlet:
 
     def _done(self, leg: Leg, step: Sending, answer: Answer) -> Outcome:
         leg.done += 1
+        if step.grouped:
+            native_id = extension.group_made(answer.body)
+            if not native_id:
+                return self._again(leg, "the answer names no group", 0.0)
+            self._groups.add(native_id)
+            return Outcome(leg=leg, ends=step.is_last, grouped=native_id)
         if step.written is None:
             return Outcome(leg=leg, ends=step.is_last, shown=step.changes, reacted=step.reacted, lost=step.lost)
         posted: Posted = self._translator.posted(answer.body)
@@ -403,7 +411,7 @@ class Outlet:
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """Write down what has changed. Whatever reads it later finds it so; the disk may have it a little later."""
-        if not any(one.ends or one.places or one.shown or one.forgotten for one in outcomes):
+        if not any(one.ends or one.places or one.shown or one.forgotten or one.grouped for one in outcomes):
             return
         self._store.later(
             lambda tx: write(

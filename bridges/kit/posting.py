@@ -8,16 +8,17 @@ from sqlite3 import Connection as Transaction
 
 import msgspec
 
-from bridges.kit import accounts, downgrade, idmap, quotes, receipts, shown, uploads
+from bridges.kit import accounts, downgrade, groups, idmap, quotes, receipts, shown, uploads
 from bridges.kit.contract import Post
 from bridges.kit.downgrade import AlbumPiece, Fitted, MediaPiece, Piece, Refused
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.quotes import Quoting
-from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, Step, Wanting, Written
+from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, Step, Wanting, Written, actor_seat
 from schemas.capabilities import Capabilities
 from schemas.codec import decode_event, decode_seats
 from schemas.content import Album, Content, Media, MediaKind, Poll
 from schemas.events import Message
+from schemas.groups import is_group
 from schemas.log import Seat
 
 
@@ -27,6 +28,8 @@ def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
     if not isinstance(event, Message):
         return Impossible(why=f"a {type(event).__name__} cannot be posted")
     seats = decode_seats(work.seats)
+    if is_group(row.conversation):
+        return _in_group(tx, row, work, event, context, seats=seats)
     sender = next((seat for seat in seats if seat.person == work.actor), None)
     recipient = next((seat for seat in seats if seat.person != work.actor), None)
     if sender is None or recipient is None:
@@ -36,6 +39,38 @@ def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
     if node is None or peer is None:
         needed = [seat for seat, found in ((sender, node), (recipient, peer)) if found is None]
         return Missing(seats=tuple(needed))
+    return _to(tx, row, event, context, seats=seats, sender=sender, node=node, peer=peer)
+
+
+def _in_group(
+    tx: Transaction, row: LegRow, work: Work, event: Message, context: Context, *, seats: Sequence[Seat]
+) -> Step:
+    """A message to the native group, which is made first where it is not there yet."""
+    native_id = groups.native_of(tx, row.conversation)
+    if not native_id:
+        step = groups.plan(tx, row.conversation, groups.state_of(tx, row.conversation), context)
+        return msgspec.structs.replace(step, is_last=False) if isinstance(step, Sending) else step
+    sender = actor_seat(seats, work, event.actor)
+    if sender is None:
+        return Impossible(why="nobody of the group has said it")
+    node = accounts.node_for(tx, context.translator.rail, sender)
+    if node is None:
+        return Missing(seats=(sender,))
+    peer = receipts.group_peer(native_id)
+    return _to(tx, row, event, context, seats=seats, sender=sender, node=node, peer=peer)
+
+
+def _to(
+    tx: Transaction,
+    row: LegRow,
+    event: Message,
+    context: Context,
+    *,
+    seats: Sequence[Seat],
+    sender: Seat,
+    node: str,
+    peer: str,
+) -> Step:
     answered = _answered(tx, event, receipts.thread_of(node, peer))
     if answered and not context.translator.capabilities.reply.is_native:
         answered = ""
@@ -113,7 +148,8 @@ def _next(
     key = row.event_id if part == 0 else f"{row.event_id}#{part}"
     post = Post(
         node=node,
-        peer=peer,
+        peer=receipts.native_peer(peer),
+        in_group=receipts.is_group(peer),
         piece=piece,
         key=key,
         opaque=key,

@@ -12,7 +12,7 @@ from bridges.kit import changes, quotes, receipts, words
 from bridges.kit import lost as phrases
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.receipts import Place
-from bridges.kit.steps import Context, Finished, Impossible, Sending, Step, actor_seat, acts_for
+from bridges.kit.steps import Context, Finished, Impossible, Sending, Step, actor_seat, node_in
 from schemas.capabilities import Capabilities, Level
 from schemas.codec import decode_event, decode_seats
 from schemas.events import Reaction
@@ -75,8 +75,7 @@ def plan(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused:
     if not live or refused in changes.PAST:
         return Finished(skipped=NOT_HERE)
     seat = actor_seat(decode_seats(work.seats), work, event.actor)
-    members = receipts.members_of(live[0].place.thread)
-    node = next((one for one in members if seat is not None and acts_for(tx, one, seat)), None)
+    node = node_in(tx, context.translator.rail, live[0].place.thread, seat)
     if seat is None or node is None:
         return Impossible(why="whoever reacted has no account in the thread")
     able = context.translator.capabilities
@@ -91,7 +90,7 @@ def _natively(tx: Transaction, context: Context, *, target: str, person: str, fi
     emoji, lost = projected(held(tx, target, person), context.translator.capabilities)
     if _shown(tx, target, person) == emoji:
         return Finished(lost=lost)
-    peer = next(one for one in receipts.members_of(first.thread) if one != node)
+    peer = receipts.native_peer(receipts.peer_in(first.thread, node))
     call = context.translator.react(node=node, peer=peer, native_id=first.native_id, emoji=emoji)
     return Sending(call=call, is_last=True, lost=lost, has_other_way=True, reacted=(target, person, emoji))
 

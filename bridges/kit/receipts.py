@@ -50,15 +50,45 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     watermark_ms: int | None
 
 
+_GROUP = "group:"
+
+
+def group_peer(native_id: str) -> str:
+    """A group as somebody's peer: marked, so that nobody takes it for an account. It is also its thread's name."""
+    return _GROUP + native_id
+
+
+def is_group(peer_or_thread: str) -> bool:
+    """Whether a peer, or a thread, is a group."""
+    return peer_or_thread.startswith(_GROUP)
+
+
+def native_peer(peer: str) -> str:
+    """The id by which the rail knows a peer."""
+    return peer.removeprefix(_GROUP)
+
+
 def thread_of(one: str, other: str) -> str:
-    """The name of the direct thread of two accounts, whoever of them is named first."""
+    """The name of the direct thread of two accounts, whoever of them is named first; or of the group that one is."""
+    if one.startswith(_GROUP):
+        return one
+    if other.startswith(_GROUP):
+        return other
     return "|".join(sorted((one, other)))
 
 
 def members_of(thread: str) -> tuple[str, str]:
-    """The two accounts of a thread."""
+    """The two accounts of a direct thread."""
     one, _, other = thread.partition("|")
     return one, other
+
+
+def peer_in(thread: str, node: str) -> str:
+    """Whom an account is with in a thread: the other account, or the group."""
+    if is_group(thread):
+        return thread
+    one, other = members_of(thread)
+    return other if node == one else one
 
 
 def collapse(receipts: Iterable[NativeReceipt]) -> list[Asked]:
@@ -84,7 +114,8 @@ def _later(one: int | None, other: int | None) -> int | None:
 
 def believable(place: Place, *, reader: str, peer: str) -> bool:
     """Whether a receipt for this message by this reader makes sense: theirs to read, in their thread."""
-    return place.author == peer and place.thread == thread_of(reader, peer)
+    is_theirs = place.author != reader if is_group(peer) else place.author == peer
+    return is_theirs and place.thread == thread_of(reader, peer)
 
 
 def furthest(reaches: Iterable[Reach]) -> list[Reach]:

@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from bridges.kit import accounts, quotes
+from bridges.kit import accounts, quotes, receipts
 from bridges.kit.contract import Call, Post, Translator
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.receipts import Place
 from bridges.kit.shown import Shown
 from schemas.content import Media, MediaKind
+from schemas.ids import RailName
 from schemas.log import Seat
 
 LATER = 4096
@@ -64,6 +65,8 @@ class Sending(msgspec.Struct, frozen=True, kw_only=True):
     reacted: tuple[str, str, str] | None = None
     """Message, person, emoji: what `reactions_shown` says when it has been done."""
     has_other_way: bool = False
+    grouped: bool = False
+    """The answer names the native group of the leg's conversation."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +121,19 @@ def acts_for(tx: Transaction, native_id: str, seat: Seat) -> bool:
     return account.handle in seat.handles or (account.person != "" and account.person == seat.person)
 
 
+def node_in(tx: Transaction, rail: RailName, thread: str, seat: Seat | None) -> str | None:
+    """The account that acts for a member in a thread; None when they have nobody there."""
+    if seat is None:
+        return None
+    if receipts.is_group(thread):
+        return accounts.node_for(tx, rail, seat)
+    return next((one for one in receipts.members_of(thread) if acts_for(tx, one, seat)), None)
+
+
 def places(row: LegRow, written: Written, native_ids: Sequence[str], at_ms: int) -> list[Place]:
     """Where the native message stands that an answered post has made."""
-    one, other = written.post.node, written.post.peer
+    node, peer = written.post.node, written.post.peer
+    thread = receipts.thread_of(node, receipts.group_peer(peer) if written.post.in_group else peer)
     return [
         Place(
             native_id=native_id,
@@ -129,8 +142,8 @@ def places(row: LegRow, written: Written, native_ids: Sequence[str], at_ms: int)
             conversation=row.conversation,
             position=written.position,
             rank=written.rank,
-            thread="|".join(sorted((one, other))),
-            author=one,
+            thread=thread,
+            author=node,
             at_ms=at_ms,
             source=row.source,
         )

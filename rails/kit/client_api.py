@@ -255,8 +255,16 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
         for thread, handle, name, unread, at_ms in messages.threads_of(tx, account_id)
     ]
     return direct + [
-        {"thread": thread, "kind": "group", "with": [], "name": name, "unread": unread, "last_at_ms": at_ms}
-        for thread, name, unread, at_ms in messages.groups_of(tx, account_id)
+        {
+            "thread": thread,
+            "kind": "group",
+            "key": key,
+            "with": [],
+            "name": name,
+            "unread": unread,
+            "last_at_ms": at_ms,
+        }
+        for thread, key, name, unread, at_ms in messages.groups_of(tx, account_id)
     ]
 
 

@@ -253,6 +253,7 @@ def shown(tx: Tx, group: Group, *, viewer_id: str) -> Json:
     return {
         "group": group.id,
         "thread": group.id,
+        "key": group.key or "",
         "name": group.account.name,
         "members": [
             {"handle": people[member].handle, "name": people[member].name, "role": role}

@@ -188,26 +188,21 @@ def mark_group_read(
 ) -> tuple[int, Message | None]:
     """Move a reader's mark in a group up to that message (None: the last they see), never back.
 
-    How many messages that newly is, and the message that the mark is at now (None: it has not moved).
+    How many messages of others that newly is, and the last of them (None: there is none).
     """
     latest = listing(tx, account_id=reader_id, thread_id=group_id, unread=False, after=None, limit=1)
     last = up_to or next(iter(latest), None)
     rank, arrival, _ = groups.marks(tx, group_id).get(reader_id, (-1, -1, False))
     if last is None or (last.rank, last.arrival) <= (rank, arrival):
         return 0, None
-    found = tx.one(
-        f"SELECT count(*) FROM messages WHERE thread_id = ? AND sender_id != ? AND {_SEEN}"
-        " AND (rank, arrival) > (?, ?) AND (rank, arrival) <= (?, ?)",
-        group_id,
-        reader_id,
-        reader_id,
-        rank,
-        arrival,
-        last.rank,
-        last.arrival,
-    )
     groups.set_mark(tx, group_id, reader_id, rank=last.rank, arrival=last.arrival, shown=shown)
-    return int(found[0]), last
+    newly = f"thread_id = ? AND sender_id != ? AND {_SEEN} AND (rank, arrival) > (?, ?) AND (rank, arrival) <= (?, ?)"
+    bound = (group_id, reader_id, reader_id, rank, arrival, last.rank, last.arrival)
+    count = int(tx.one(f"SELECT count(*) FROM messages WHERE {newly}", *bound)[0])
+    if not count:
+        return 0, None
+    order = "ORDER BY rank DESC, arrival DESC LIMIT 1"
+    return count, _message(tx.one(f"SELECT {_COLUMNS} FROM messages WHERE {newly} {order}", *bound))
 
 
 def mark_delivered(tx: Tx, *, reader_id: str, thread_id: str, up_to: Message | None) -> list[Message]:
@@ -337,14 +332,14 @@ def listing(
     return in_reading_order(_message(row) for row in tx.all(sql, *bound, limit))
 
 
-def groups_of(tx: Tx, account_id: str) -> list[tuple[str, str, int, int]]:
-    """``(thread, name, unread, last_at_ms)`` of the groups that the account is or was in."""
+def groups_of(tx: Tx, account_id: str) -> list[tuple[str, str, str, int, int]]:
+    """``(thread, key, name, unread, last_at_ms)`` of the groups that the account is or was in."""
     rows = tx.all(
-        "SELECT t.id, a.name, t.last_at_ms FROM thread_members me JOIN threads t ON t.id = me.thread_id"
-        " AND t.kind = 'group' JOIN accounts a ON a.id = t.id WHERE me.account_id = ?",
+        "SELECT t.id, coalesce(g.key, ''), a.name, t.last_at_ms FROM thread_members me JOIN threads t"
+        " ON t.id = me.thread_id JOIN groups g ON g.id = t.id JOIN accounts a ON a.id = t.id WHERE me.account_id = ?",
         account_id,
     )
-    return [(thread, name, _unread_in_group(tx, thread, account_id), at_ms) for thread, name, at_ms in rows]
+    return [(thread, key, name, _unread_in_group(tx, thread, account_id), at) for thread, key, name, at in rows]
 
 
 def _unread_in_group(tx: Tx, group_id: str, account_id: str) -> int:

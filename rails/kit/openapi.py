@@ -83,6 +83,7 @@ ANSWERS: dict[str, Any] = {
     "Group": _object(
         group=_TEXT,
         thread=_TEXT,
+        key=_TEXT,
         name=_TEXT,
         members={"type": "array", "items": _object(handle=_TEXT, name=_TEXT, role=_ROLE)},
         until_ms=_NUMBER,
