@@ -79,6 +79,7 @@ _FEATURES: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "reactions": lambda can: (
         f"{_LEVELS[can.reaction]}, {can.reaction_most} a person, " + (" ".join(can.reaction_emoji) or "any emoji")
     ),
+    "groups": lambda can: f"up to {can.group_most:,} members" if can.groups.is_native else _LEVELS[can.groups],
     "typing": lambda can: _LEVELS[can.typing],
     "forwarded": lambda can: _LEVELS[can.forwarded],
     "link preview": lambda can: _LEVELS[can.preview],

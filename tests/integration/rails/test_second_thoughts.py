@@ -240,7 +240,7 @@ async def test_forwarded_literal_and_previewed(open_house: Any) -> None:
     heard = (await bob.hear("message"))["message"]
     assert (heard["markup"], heard["forwarded"], heard["preview"]) == (False, 2, True)
     told = (await partner.event(lambda e: house.received(e, "2 * 3 * 4")))["messages"][0]
-    assert (told["context"], told["federation"]) == ({"frequently_forwarded": True}, {"plain": True})
+    assert (told["context"], told["federation"]) == ({"frequently_forwarded": True}, {"plain": True, "preview": True})
     body = {**house.text_body(bob.id, "*literal*"), "federation": {"order": 5, "forwarded": 1, "plain": True}}
     assert (await house.graph("POST", f"{alice.id}/messages", json=body))[0] == 200
     heard = (await bob.hear("message"))["message"]

@@ -1,0 +1,230 @@
+"""Groups over all rails, by the contract's commands: made on one, lived in on all."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.trinario.conftest import Trinario
+from tests.must import eventually
+
+ALICE, ALSO_ALICE = "whatsapp:+393331112222", "messenger:alice.bianchi"
+BOB, ALSO_BOB = "instagram:@bob", "messenger:bob.rossi"
+CARLA = "instagram:@carla"
+EVERYWHERE = (ALICE, ALSO_ALICE, BOB, ALSO_BOB, CARLA)
+
+
+async def made(town: Trinario, by: str, name: str, *others: str, **more: str) -> str:
+    """A group; its conversation, once it is on every rail of its members."""
+    words = [word for other in others for word in ("--with", other)]
+    words += [word for key, value in more.items() for word in (f"--{key}", value)]
+    (group,) = await town.cli("group", "create", "--as", by, "--name", name, *words)
+    return str(group["conversation"])
+
+
+async def shown(town: Trinario, who: str, group: str) -> list[dict[str, Any]]:
+    """What an account's app shows of the group."""
+    return await town.cli("inbox", "--as", who, "--with", group)
+
+
+async def sees(town: Trinario, who: str, group: str, *texts: str) -> list[dict[str, Any]]:
+    """Wait until an account is shown exactly these; how it is shown them."""
+
+    async def seen() -> list[dict[str, Any]]:
+        if (await _is_in(town, who, group)) is False:
+            raise AssertionError(f"{who} has no group {group} yet")
+        found = await shown(town, who, group)
+        assert [one["text"] for one in found] == list(texts)
+        return found
+
+    return await eventually(seen)
+
+
+async def _is_in(town: Trinario, who: str, group: str) -> bool:
+    return group in [one["conversation"] for one in await town.cli("group", "list", "--as", who)]
+
+
+async def members(town: Trinario, who: str, group: str) -> set[str]:
+    """Who is in it, by the handles they have on the account's rail."""
+    (found,) = await town.cli("group", "show", group, "--as", who)
+    return set(found["members"])
+
+
+async def test_a_group_made_on_one_rail_is_on_all(town: Trinario) -> None:
+    """Everybody's rails have it; each message is there once; who reads on one rail has read on the other."""
+    group = await made(town, BOB, "Sunday", ALICE, CARLA)
+    await town.cli("send", "--as", BOB, "--to", group, "who comes?")
+    for who in EVERYWHERE:
+        (message,) = await sees(town, who, group, "who comes?")
+        assert message["direction"] == ("out" if who in (BOB, ALSO_BOB) else "in")
+    (there,) = await town.cli("group", "show", group, "--as", ALSO_ALICE)
+    assert (there["name"], there["until"], len(there["members"])) == ("Sunday", None, 3)
+    assert {ALSO_ALICE, ALSO_BOB} < set(there["members"])
+
+    await town.cli("send", "--as", ALSO_ALICE, "--to", group, "me!")
+    for who in EVERYWHERE:
+        await sees(town, who, group, "who comes?", "me!")
+    assert await town.cli("read", "--as", ALICE, "--with", group) == [{"read": 1}]
+
+    async def read_there() -> None:
+        (first, _) = await shown(town, ALSO_ALICE, group)
+        assert first["read"] is True
+
+    await eventually(read_there)
+    await town.cli("read", "--as", CARLA, "--with", group)
+
+    async def everybody_has_read() -> None:
+        for who in (BOB, ALSO_BOB):
+            (first, _) = await shown(town, who, group)
+            assert first["status"] == "read"
+
+    await eventually(everybody_has_read)
+
+
+async def test_second_thoughts_in_a_group(town: Trinario) -> None:
+    """Edits, reactions, answers and unsends reach every rail of the group."""
+    group = await made(town, ALICE, "Boat", BOB, CARLA)
+    (sent,) = await town.cli("send", "--as", ALICE, "--to", group, "at one")
+    (there,) = await sees(town, CARLA, group, "at one")
+    await town.cli("send", "--as", CARLA, "--to", group, "--reply-to", there["native_id"], "too early")
+    await town.cli("react", "--as", CARLA, there["native_id"], "\N{SNAIL}")
+    await town.cli("edit", "--as", ALICE, sent["native_id"], "at two")
+    for who in (ALSO_ALICE, BOB, ALSO_BOB):
+
+        async def the_same(who: str = who) -> None:
+            first, answer = await shown(town, who, group)
+            assert (first["text"], first["edited"]) == ("at two", True)
+            assert list(first["reactions"].values()) == ["\N{SNAIL}"]
+            assert answer["reply_to"] == first["native_id"]
+
+        await sees(town, who, group, "at two", "too early")
+        await eventually(the_same)
+    await town.cli("unsend", "--as", ALICE, sent["native_id"])
+
+    async def gone() -> None:
+        for who in EVERYWHERE:
+            first, _ = await shown(town, who, group)
+            assert first["unsent"] is True
+
+    await eventually(gone)
+
+
+async def test_coming_and_going(town: Trinario) -> None:
+    """meta_65, whatsapp_389: who leaves or is taken out gets nothing after, on no rail, and is not put back."""
+    group = await made(town, BOB, "Lunch", ALICE)
+    await town.cli("send", "--as", BOB, "--to", group, "two of us")
+    await sees(town, ALSO_ALICE, group, "two of us")
+    assert (await town.refused("group", "show", group, "--as", CARLA)).code == 3
+    await town.cli("group", "invite", group, "--as", ALSO_ALICE, "--with", CARLA)
+
+    async def carla_is_in() -> None:
+        assert await _is_in(town, CARLA, group)
+
+    await eventually(carla_is_in)
+    await town.cli("send", "--as", CARLA, "--to", group, "three of us")
+    await sees(town, CARLA, group, "three of us")
+    await sees(town, ALICE, group, "two of us", "three of us")
+
+    await town.cli("group", "leave", group, "--as", ALICE)
+
+    async def alice_is_gone() -> None:
+        assert not {ALICE, ALSO_ALICE} & await members(town, ALSO_BOB, group)
+        assert not {ALICE, ALSO_ALICE} & await members(town, CARLA, group)
+
+    await eventually(alice_is_gone)
+    await town.cli("send", "--as", BOB, "--to", group, "without Alice")
+    await sees(town, CARLA, group, "three of us", "without Alice")
+    await sees(town, ALSO_BOB, group, "two of us", "three of us", "without Alice")
+    for who in (ALICE, ALSO_ALICE):
+        await sees(town, who, group, "two of us", "three of us")
+        assert (await town.refused("send", "--as", who, "--to", group, "am I there?")).code == 4
+
+    assert (await town.refused("group", "remove", group, BOB, "--as", CARLA)).code == 4
+    await town.cli("group", "remove", group, CARLA, "--as", ALSO_BOB, "--ban")
+
+    async def banned() -> None:
+        assert (await town.refused("group", "invite", group, "--as", BOB, "--with", CARLA)).code == 4
+
+    await eventually(banned)
+    await town.cli("group", "unban", group, CARLA, "--as", ALSO_BOB)
+
+
+async def test_renamed_and_ended(town: Trinario) -> None:
+    """A name and an end reach every rail; what has ended can be read and not written in."""
+    group = await made(town, ALICE, "Trip", BOB, CARLA)
+
+    async def called(name: str, *, closed: bool) -> None:
+        for who in EVERYWHERE:
+            (found,) = await town.cli("group", "show", group, "--as", who)
+            assert (found["name"], found["closed"]) == (name, closed)
+
+    await eventually(lambda: called("Trip", closed=False))
+    await town.cli("group", "rename", group, "Long trip", "--as", ALICE)
+    await eventually(lambda: called("Long trip", closed=False))
+    await town.cli("group", "role", group, BOB, "admin", "--as", ALICE)
+
+    async def an_admin() -> None:
+        (found,) = await town.cli("group", "show", group, "--as", ALSO_BOB)
+        assert found["roles"][ALSO_BOB] == "admin"
+
+    await eventually(an_admin)
+    await town.cli("group", "close", group, "--as", ALSO_BOB)
+    await eventually(lambda: called("Long trip", closed=True))
+    assert (await town.refused("send", "--as", CARLA, "--to", group, "too late")).code == 4
+
+
+async def test_a_group_with_an_end(town: Trinario) -> None:
+    """It ends by itself on every rail, and nowhere before."""
+    until = datetime.now().astimezone() + timedelta(seconds=6)
+    group = await made(town, CARLA, "Tonight", ALICE, BOB, until=until.isoformat())
+
+    async def ended() -> None:
+        for who in EVERYWHERE:
+            (found,) = await town.cli("group", "show", group, "--as", who)
+            assert found["closed"] is True
+
+    await eventually(ended)
+    assert datetime.now().astimezone() >= until
+
+
+async def test_whatsapp_893_signal_216_one_message_however_many_observe_it(town: Trinario) -> None:
+    """Alice and Bob both are in the Messenger group, and both accounts observe what is said there: it is one event."""
+    group = await made(town, ALSO_ALICE, "Both", ALSO_BOB)
+    (sent,) = await town.cli("send", "--as", ALSO_ALICE, "--to", group, "seen by both")
+    for who in (ALICE, ALSO_ALICE, BOB, ALSO_BOB):
+        await sees(town, who, group, "seen by both")
+    (trace,) = await town.cli("trace", sent["native_id"])
+    assert {leg["rail"]: leg["status"] for leg in trace["legs"]}.keys() == {"whatsapp", "messenger", "instagram"}
+
+
+async def test_bad_words(town: Trinario) -> None:
+    """No such group, no such member, no time: each said, nothing made."""
+    assert (await town.refused("group", "show", "grp_nothing", "--as", ALICE)).code == 3
+    assert (await town.refused("send", "--as", ALICE, "--to", "grp_nothing", "hello")).code == 3
+    assert (
+        await town.refused("group", "create", "--as", ALICE, "--name", "X", "--with", "instagram:@nobody")
+    ).code == 3
+    late = await town.refused("group", "create", "--as", ALICE, "--name", "X", "--with", BOB, "--until", "soon")
+    assert (late.code, "ISO" in late.said) == (2, True)
+
+
+@pytest.mark.parametrize(("owner", "others"), [(ALICE, (BOB, CARLA)), (ALSO_BOB, (ALICE, CARLA))])
+async def test_written_in_at_once_from_everywhere(town: Trinario, owner: str, others: tuple[str, ...]) -> None:
+    """Everybody writes at the same moment; all rails show all of it in one order."""
+    group = await made(town, owner, f"Crowd of {owner}", *others)
+
+    async def everywhere() -> None:
+        for who in EVERYWHERE:
+            assert await _is_in(town, who, group)
+
+    await eventually(everywhere)
+    said = [(who, f"{who} {number}") for who in EVERYWHERE for number in (1, 2)]
+    await asyncio.gather(*(town.cli("send", "--as", who, "--to", group, text) for who, text in said))
+
+    async def one_order() -> None:
+        views = [[one["text"] for one in await shown(town, who, group)] for who in EVERYWHERE]
+        assert sorted(views[0]) == sorted(text for _, text in said)
+        assert all(view == views[0] for view in views)
+
+    await eventually(one_order)
