@@ -30,7 +30,7 @@ _IN_WORDS: Mapping[MarkKind, str] = {
     "bullet": "each line begins with `- `",
     "number": "each line begins with its number",
     "link": "the address stands behind the words, in brackets",
-    "mention": "the name stands there; nobody is alerted",
+    "mention": "the address there (or the name of somebody who has none) stands behind an `@`; nobody is alerted",
 }
 _IN_SIGNS: tuple[MarkKind, ...] = ("bold", "italic", "strike", "code", "block")
 _KINDS: Mapping[MediaKind, str] = {

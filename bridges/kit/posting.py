@@ -19,6 +19,7 @@ from schemas.codec import decode_event, decode_seats
 from schemas.content import Album, Content, Media, MediaKind, Poll
 from schemas.events import Message
 from schemas.groups import is_group
+from schemas.ids import RailName
 from schemas.log import Seat
 
 
@@ -116,7 +117,7 @@ def fit(
         _as_of_people(able) if in_place else able,
         style=context.translator.style,
         link_for=lambda media: context.link_for(media, row.taken_at_ms),
-        name_of=lambda party: _name(seats, party),
+        name_of=lambda party: _name(context.translator.rail, seats, party),
         author=author,
         forwarded=forwarded,
         answering=answering,
@@ -208,6 +209,10 @@ def _as_of_people(capabilities: Capabilities) -> Capabilities:
     return msgspec.structs.replace(capabilities, text_max=capabilities.app_text_max, text_unit="characters")
 
 
-def _name(seats: Sequence[Seat], party: str) -> str:
-    """What a mentioned member is called; empty: nobody here."""
-    return next((seat.name for seat in seats if party == seat.person or party in seat.handles), "")
+def _name(rail: RailName, seats: Sequence[Seat], party: str) -> str:
+    """What a mentioned member is called: by their address on this rail, a ghost by their name; empty: nobody here."""
+    seat = next((seat for seat in seats if party == seat.person or party in seat.handles), None)
+    if seat is None:
+        return ""
+    addresses = (address for where, _, address in (handle.partition(":") for handle in seat.handles) if where == rail)
+    return next(addresses, seat.name).removeprefix("@")

@@ -134,6 +134,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "edit of a caption": Kind(says=sample("image", caption="at se"), acts=(edit("at sea"),)),
     "edit of a long text": Kind(says=text(LONG), acts=(edit(LONG[::-1]),)),
     "sixth edit": Kind(says=text("At 1."), acts=tuple(edit(f"At {hour}.") for hour in range(2, 8))),
+    "edit after a day": Kind(says=text("At nine."), acts=(edit("At ten."),), aged_days=1),
     "unsend": Kind(says=text("Forget it."), acts=(UNSEND,)),
     "unsend of a photo with a caption": Kind(says=sample("image", caption="not this one"), acts=(UNSEND,)),
     "unsend after three days": Kind(says=text("Long ago."), acts=(UNSEND,), aged_days=3),

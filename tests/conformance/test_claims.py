@@ -12,7 +12,7 @@ import pytest
 from bridges.kit import lost, words
 from bridges.kit.downgrade import AlbumPiece, Fitted, MediaPiece, Piece, TextPiece
 from bridges.kit.parts import size
-from schemas.content import Album, Contacts, Location, Media, Poll, Text
+from schemas.content import Album, Contacts, Location, Mark, Media, Poll, Text
 from schemas.events import Edit, Message, Reaction, Receipt, Unsend, Vote
 from tests.conformance import samples
 from tests.conformance.stage import Stage, link_in
@@ -116,6 +116,18 @@ async def test_people_write_more_than_a_post_takes(stage: Stage) -> None:
         (native_id,) = (await stage.result(target)).native_ids
         await stage.do(Edit, target, content=Text(body="z" * most))
         await stage.bob.message(native_id, lambda message: message["text"] == "z" * most)
+
+
+async def test_mentions_name_the_account_there(stage: Stage) -> None:
+    """Bob by his address on the rail, whatever Alice calls him; Alice, who has none there, by her name."""
+    bob, alice = (
+        Mark(kind="mention", start=4, end=9, value=stage.bob.handle),
+        Mark(kind="mention", start=13, end=15, value=stage.alice),
+    )
+    result = await stage.result(await stage.say(Text(body="ask Bobby or me", marks=(bob, alice))))
+    shown = await stage.bob.message(result.native_ids[0], lambda _: True)
+    address = stage.bob.handle.partition(":")[2].removeprefix("@")
+    assert shown["text"] == f"ask @{address} or @Alice"
 
 
 async def test_forwarded(stage: Stage) -> None:
