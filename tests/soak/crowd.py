@@ -27,7 +27,7 @@ class Phone:
     """An account's app."""
 
     def __init__(self, *, http: aiohttp.ClientSession, url: str, handle: str, token: str) -> None:
-        self.handle = handle
+        self.handle, self.token = handle, token
         self.rail = handle.partition(":")[0]
         self._http, self._url = http, url
         self._headers = {"Authorization": f"Bearer {token}"}
