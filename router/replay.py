@@ -23,7 +23,7 @@ from schemas.groups import is_group
 from schemas.handles import Handle
 from schemas.ids import PersonId, RailName
 from schemas.log import Conversation, Entry
-from schemas.people import Person, Preferences
+from schemas.people import Person
 
 
 class BadPolicy(TrinarioError):
@@ -108,7 +108,8 @@ class Replay:
         wishes += [wish for handle, wish in self._policy.people.items() if handle in person.handles()]
         preferences = person.preferences
         for wish in wishes:
-            preferences = Preferences(
+            preferences = msgspec.structs.replace(
+                preferences,
                 receipts=preferences.receipts if wish.receipts is None else wish.receipts,
                 never=preferences.never if wish.never is None else wish.never,
             )

@@ -174,6 +174,7 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
     handle: Handle
     receipts: bool | None = None
     never: tuple[str, ...] | None = None
+    keeps: bool | None = None
 
 
 TargetEvent = Edit | Unsend | Reaction | Vote

@@ -38,6 +38,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     """Why this rail, in words: who is reached there."""
     private: bool = False
     """For `read`: set the actor's own read state, show nobody a receipt."""
+    keep: bool = False
+    """For `unsend`: somebody here keeps what others take back; it is told, and the message stays."""
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

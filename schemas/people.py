@@ -32,6 +32,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Others are shown when this person has read. Their own rails agree on what is read either way."""
     never: tuple[RailName, ...] = ()
     """Rails on which this person is not to be reached."""
+    keeps: bool = False
+    """This person keeps what others take back: in direct conversations their rails are only told of it."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

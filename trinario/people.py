@@ -126,9 +126,10 @@ async def prefer(
     receipts: Annotated[bool | None, Parameter(show_default=False)] = None,
     never: Annotated[list[str] | None, Parameter(negative=(), show_default=False)] = None,
     everywhere: Flag = False,
+    keep: Annotated[bool | None, Parameter(show_default=False)] = None,
     common: Common = COMMON,
 ) -> None:
-    """Where a person is to be reached, and whether others see what they have read.
+    """Where a person is to be reached, whether others see what they have read, whether they keep what others take back.
 
     Parameters
     ----------
@@ -140,11 +141,13 @@ async def prefer(
         A rail on which the person is not to be reached; may be given several times.
     everywhere
         Reach the person on all rails again.
+    keep
+        Keep what others take back, in direct conversations: the message stays, with a notice.
     """
     if never and everywhere:
         raise Misused("--never and --everywhere contradict each other. Give one of them.")
-    if receipts is None and not never and not everywhere:
-        raise Misused("Say what to prefer: --receipts, --no-receipts, --never RAIL or --everywhere.")
+    if receipts is None and keep is None and not never and not everywhere:
+        raise Misused("Say what to prefer: --receipts, --no-receipts, --never RAIL, --everywhere, --keep or --no-keep.")
     whose, place = parse(handle), common.place()
     known = running(place).rails
     unknown = set(never or ()) - set(known)
@@ -154,7 +157,7 @@ async def prefer(
     async with Directory.opened(place) as directory:
         await directory.named(whose)
         await directory.ask(
-            Prefer(id=new_event_id("prefer"), handle=whose, receipts=receipts, never=rails, at_ms=now_ms())
+            Prefer(id=new_event_id("prefer"), handle=whose, receipts=receipts, never=rails, keeps=keep, at_ms=now_ms())
         )
         person = await directory.named(whose)
     _print(common.output(), person)
@@ -162,11 +165,16 @@ async def prefer(
 
 def as_json(person: Person) -> dict[str, Any]:
     """A person as the contract has it."""
+    wishes = person.preferences
     return {
         "person": person.id,
         "name": person.name,
         "accounts": [{"handle": account.handle, "state": account.state} for account in person.accounts],
-        "preferences": {"receipts": person.preferences.receipts, "never": list(person.preferences.never)},
+        "preferences": {
+            "receipts": wishes.receipts,
+            "never": list(wishes.never),
+            **({"keeps": True} if wishes.keeps else {}),
+        },
     }
 
 
@@ -182,6 +190,7 @@ def _card(person: Person) -> str:
             *(f"  {printable(account.handle)}  {account.state}" for account in person.accounts),
             f"  receipts: {'shown to others' if wishes.receipts else 'not shown'}",
             f"  reached: {'everywhere' if not wishes.never else 'never on ' + ', '.join(wishes.never)}",
+            *(["  keeps what others take back"] if wishes.keeps else []),
         ]
     )
 

@@ -143,9 +143,10 @@ def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
     seat = _authors(tx, work, event, parts[0].place)
     if seat is None:
         return Impossible(why=NOT_THEIRS)
-    if refused or not context.translator.capabilities.unsend.is_native:
+    if refused or work.leg.keep or not context.translator.capabilities.unsend.is_native:
         said = words.taken_back(seat.name)
-        return said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrases.UNSEND_NOTICE)
+        phrase = phrases.UNSEND_KEPT if work.leg.keep else phrases.UNSEND_NOTICE
+        return said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrase)
     return _take_back(live[0].place)
 
 

@@ -22,6 +22,7 @@ FORWARDED_WORDS = "forwarded: in words"
 PREVIEW_LEFT_OUT = "preview: left out"
 EDIT_CORRECTION = "edit: shown as a correction"
 UNSEND_NOTICE = "unsend: shown as a notice"
+UNSEND_KEPT = "unsend: kept, with a notice"
 REACTION_WORDS = "reaction: in words"
 VOTE_WORDS = "vote: in words"
 
@@ -94,6 +95,7 @@ def phrases() -> dict[str, str]:
         PREVIEW_LEFT_OUT: "the link is there, its preview is not",
         EDIT_CORRECTION: "the old message stays; a reply to it says what it is now",
         UNSEND_NOTICE: "the message stays; a reply to it says that it was taken back",
+        UNSEND_KEPT: "the same, because its reader keeps what others take back",
         REACTION_WORDS: "a message says who reacted with what",
         VOTE_WORDS: "a message says who chose what",
     }

@@ -80,8 +80,9 @@ def plan(
     if act != "delivered":
         for rail in actor.rails() if act == "block" else reachable(actor):
             whys.setdefault(rail, []).append(_OWN[act].format(name=actor.name))
+    keeping = {rail for one in others if act == "unsend" and one.preferences.keeps for rail in reachable(one)}
     legs = {
-        rail: Leg(act=act, why=", ".join(why), private=private)
+        rail: Leg(act=act, why=", ".join(why), private=private, keep=rail in keeping)
         for rail, why in whys.items()
         if rail != source and carries(capabilities.get(rail), act)
     }

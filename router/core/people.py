@@ -171,8 +171,12 @@ def _link(event: Link, people: Lookup) -> PeopleDecision:
 
 
 def _both(one: Preferences, other: Preferences) -> Preferences:
-    """The more private of the two, each way: nobody is shown more than either has allowed."""
-    return Preferences(receipts=one.receipts and other.receipts, never=tuple(dict.fromkeys((*one.never, *other.never))))
+    """The more private of the two, each way: nobody is shown more than either has allowed, and nothing is kept."""
+    return Preferences(
+        receipts=one.receipts and other.receipts,
+        never=tuple(dict.fromkeys((*one.never, *other.never))),
+        keeps=one.keeps and other.keeps,
+    )
 
 
 def _unlink(event: Unlink, people: Lookup) -> PeopleDecision:
@@ -213,6 +217,7 @@ def _prefer(event: Prefer, people: Lookup) -> PeopleDecision:
     after = Preferences(
         receipts=before.receipts if event.receipts is None else event.receipts,
         never=before.never if event.never is None else tuple(RailName(rail) for rail in event.never),
+        keeps=before.keeps if event.keeps is None else event.keeps,
     )
     if after == before:
         return NOTHING_NEW

@@ -14,6 +14,10 @@ CONTENT = {
         *("mautrix/signal#522", "mautrix/signal#134"),
     ],
     "unsends": ["mautrix/whatsapp#682", "mautrix/whatsapp#298", "mautrix/whatsapp#934"],
+    "who keeps what others take back": [
+        *("mautrix/whatsapp#356", "mautrix/whatsapp#550", "mautrix/whatsapp#730", "mautrix/whatsapp#237"),
+        "mautrix/telegram#846",
+    ],
     "reactions": [
         *("mautrix/signal#104", "mautrix/signal#225", "mautrix/signal#431", "mautrix/signal#31", "mautrix/signal#212"),
     ],

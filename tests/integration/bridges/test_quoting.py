@@ -7,12 +7,18 @@ import aiosqlite
 import pytest
 
 from bridges.kit import lost
+from bus import subjects
 from bus.connection import Connection
+from bus.kv import Bucket
+from bus.publish import Publisher
 from bus.stored import read_range
 from bus.subjects import LOG
 from schemas.capabilities import Level
-from schemas.codec import decode_event, decode_record
-from schemas.events import Results
+from schemas.codec import decode_event, decode_person, decode_record, encode
+from schemas.events import Prefer, Results
+from schemas.handles import Handle
+from schemas.ids import OPERATOR, PEOPLE_PARTITION, event_id, person_id
+from schemas.people import person_key
 from tests.integration.bridges.conftest import Phone, World
 from tests.integration.bridges.test_changing import agrees, done, shown
 from tests.integration.bridges.test_linked import link
@@ -202,3 +208,34 @@ async def test_mautrix_signal_225_one_emoji_of_several_people_is_several_reactio
         await agrees(bob, alice.handle, reactions=both)
     await done(alice, "PUT", native_id, "/reaction", emoji="")
     await agrees(bob, alice.handle, reactions={bob.handle: "👍"})
+
+
+@pytest.mark.thread("mautrix/whatsapp#356", "mautrix/whatsapp#550", "mautrix/whatsapp#730", "mautrix/whatsapp#237")
+@pytest.mark.thread("mautrix/telegram#846")
+async def test_mautrix_whatsapp_356_who_keeps_what_others_take_back_is_told(world: World, connect: Connect) -> None:
+    """Bob has asked for it: the message stays with him, with a notice. Others see the sender's wish done."""
+    await world.start("whatsapp", "messenger", "instagram")
+    alice, carla = await world.register("whatsapp", "alice"), await world.register("messenger", "carla")
+    bob = await world.register("instagram", "bob")
+    for phone in (bob, carla):
+        await alice.send(phone.handle, "hello?")
+        await shown(phone, alice.handle, "hello?")
+    operator = await connect("operator")
+    wish = Prefer(id=event_id(OPERATOR, "prefer", bob.handle), handle=Handle(bob.handle), keeps=True)
+    await Publisher(operator).publish(subjects.ingress(OPERATOR, PEOPLE_PARTITION), encode(wish), wish.id)
+
+    async def known() -> None:
+        entry = await Bucket(operator, subjects.DIRECTORY).get(person_key(person_id(Handle(bob.handle))))
+        assert entry is not None
+        assert decode_person(entry.value).preferences.keeps
+
+    await eventually(known)
+    for phone, after in ((carla, ["hello?", ""]), (bob, ["hello?", "I never said that.", "Alice took back a message"])):
+        native_id = await alice.send(phone.handle, "I never said that.")
+        await shown(phone, alice.handle, "I never said that.")
+        await done(alice, "DELETE", native_id)
+
+        async def seen(phone: Phone = phone, after: list[str] = after) -> None:
+            assert await phone.texts(alice.handle) == after
+
+        await eventually(seen)

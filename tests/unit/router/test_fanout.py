@@ -5,6 +5,7 @@ import pytest
 
 from router.core.fanout import Known, Packed, Plans, plan, reached, seat
 from schemas.capabilities import Capabilities, Level
+from schemas.handles import Handle
 from schemas.ids import RailName
 from schemas.people import Account, Person, Preferences
 from tests.unit.router.town import ALICE, ALICE_MS, ALICE_WA, BOB, BOB_IG, BOB_MS, CARLA, EVERYTHING, somebody
@@ -37,6 +38,20 @@ def test_who_gives_no_receipts_is_read_privately() -> None:
     """Their own rails agree on what is read, and nobody is shown it."""
     made = plan("instagram", "read", QUIET_BOB, (QUIET_BOB, ALICE), EVERYTHING)
     assert [(rail, leg.private) for rail, leg in made.legs.items()] == [("messenger", True)]
+
+
+def test_who_keeps_what_others_take_back_is_told_only_and_the_writers_own_rails_are_not_kept_from_it() -> None:
+    """On Bob's rails the message stays; on Alice's other one it goes. Of anything else nothing is kept."""
+    keeper = msgspec.structs.replace(BOB, preferences=Preferences(keeps=True))
+    alice = somebody("alice", ALICE_WA, Handle("telegraph:alice"))
+    made = plan("whatsapp", "unsend", alice, (alice, keeper), EVERYTHING)
+    assert {rail: leg.keep for rail, leg in made.legs.items()} == {
+        "messenger": True,
+        "instagram": True,
+        "telegraph": False,
+    }
+    assert not any(leg.keep for leg in plan("instagram", "unsend", keeper, (alice, keeper), EVERYTHING).legs.values())
+    assert not any(leg.keep for leg in plan("whatsapp", "edit", alice, (alice, keeper), EVERYTHING).legs.values())
 
 
 def test_a_rail_that_cannot_show_delivery_is_not_told_of_it() -> None:
