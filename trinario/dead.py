@@ -78,7 +78,7 @@ async def redrive(*letters: int, common: Common = COMMON) -> None:
         raise Misused("Which letter? `trinario dead list` shows their ids: `trinario dead redrive 12`.")
     async with connected(common.place()) as connection:
         for letter in letters:
-            done = await _redriven(connection, letter)
+            done = await redriven(connection, letter)
             common.output().document(done, lambda done=done: _sentence(done))  # type: ignore[misc]
 
 
@@ -103,7 +103,8 @@ async def drop(letter: int, /, *, why: str, common: Common = COMMON) -> None:
     common.output().document(done, lambda: _sentence(done))
 
 
-async def _redriven(connection: Connection, letter: int) -> dict[str, Any]:
+async def redriven(connection: Connection, letter: int) -> dict[str, Any]:
+    """Have a letter tried again: what is told of it. Raises `NotFound`, `Refused`, `NotReachable`."""
     note = await _settled(connection, letter)
     if note is not None:
         return {"id": letter, "outcome": "already", "event": note.event_id, "why": f"{note.outcome} by {note.by}"}

@@ -331,6 +331,15 @@ def _routing(app: App) -> None:
     )
     _command(
         app,
+        "repair",
+        "repair:repair",
+        "Give recipients what they missed, where it can still be given.",
+        "trinario repair --dry-run",
+        "trinario repair --of instagram:@bob",
+        group=_ROUTING,
+    )
+    _command(
+        app,
         "top",
         "top.command:top",
         "Everything on one screen, live: parts, rates, slowest legs, dead letters.",

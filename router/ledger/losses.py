@@ -14,7 +14,8 @@ from schemas.ids import person_id
 _NEWEST = 1 << 62
 
 _LEGS = """
-SELECT results.rank, results.rail, results.status, results.why, results.lost, results.attempts, results.at_ms,
+SELECT results.event_id AS own_id,
+       results.rank, results.rail, results.status, results.why, results.lost, results.attempts, results.at_ms,
        results.told_at_ms, coalesce(changes.kind, 'message') AS kind, messages.event_id, messages.conversation,
        messages.position, messages.writer, messages.actor, messages.seats
 FROM results LEFT JOIN changes ON changes.event_id = results.event_id
@@ -68,6 +69,7 @@ def _leg(row: Row) -> dict[str, Any]:
     return {
         "rank": row["rank"],
         "message_id": row["event_id"],
+        "event_id": row["own_id"],
         "conversation": row["conversation"],
         "position": row["position"],
         "from": row["writer"],
@@ -88,6 +90,7 @@ def _left_out(row: Row) -> Iterator[dict[str, Any]]:
     common = {
         "rank": row["rank"],
         "message_id": row["event_id"],
+        "event_id": row["event_id"],
         "conversation": row["conversation"],
         "position": row["position"],
         "from": row["writer"],

@@ -70,3 +70,28 @@ async def _dropped(trinario: Trinario) -> None:
     assert (await trinario.refused("dead", "show", str(letter))).code == 3
     assert (await trinario.refused("dead", "redrive", "9999")).code == 3
     assert await trinario.cli("dead", "list") == []
+
+
+async def test_repair(trinario: Trinario) -> None:
+    """What a recipient missed is found, said beforehand, given once, and then it is no loss any more."""
+    trinario.start(environ={"TRINARIO_BRIDGES__MESSENGER__DEADLINE_S": "1"})
+    for handle, name in ((ALICE, "Alice"), (BOB, "Bob")):
+        await trinario.cli("account", "register", handle, "--name", name)
+    await trinario.cli("send", "--as", ALICE, "--to", BOB, "one")
+    letter = await _dead_letter(trinario, "two")
+
+    async def foreseen() -> None:
+        (would,) = await trinario.cli("repair", "--dry-run", "--of", BOB)
+        assert (would["letter"], would["outcome"], would["recipients"]) == (letter, "would be tried", [BOB])
+
+    await eventually(foreseen)
+    assert [one["id"] for one in await trinario.cli("dead", "list")] == [letter]
+    (done,) = await trinario.cli("repair")
+    assert (done["letter"], done["outcome"]) == (letter, "queued")
+
+    async def whole() -> None:
+        assert [one["text"] for one in await trinario.cli("inbox", "--as", BOB)] == ["one", "two"]
+        assert await trinario.cli("repair") == []
+        assert [one for one in await trinario.cli("loss") if one["repairable"]] == []
+
+    await eventually(whole)

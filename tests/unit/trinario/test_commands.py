@@ -60,6 +60,7 @@ OFFERED = {
     "check",
     "search",
     "loss",
+    "repair",
     "status",
     "top",
     "tail",
