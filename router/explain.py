@@ -1,26 +1,42 @@
 """The dry run behind `trinario route explain`: where a message would go, by the code that routes. Publishes nothing."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 from bus import topology
 from bus.connection import Connection
 from bus.kv import Bucket
-from bus.subjects import RAILS
+from bus.stored import read_range
+from bus.subjects import LOG, RAILS, STATE, log
+from router.core.conversation import begin
 from router.core.decision import Decision
 from router.core.fanout import Plans
 from router.core.route import route
 from router.people import People
 from schemas.capabilities import Capabilities
-from schemas.codec import decode_capabilities, decode_legs
+from schemas.codec import (
+    decode_capabilities,
+    decode_conversation,
+    decode_event,
+    decode_legs,
+    decode_record,
+    decode_seats,
+)
 from schemas.content import Text
 from schemas.errors import TrinarioError
 from schemas.errors import explain as in_words
-from schemas.events import Message
+from schemas.events import GroupEvent, Message
+from schemas.groups import Group, after, is_group
 from schemas.handles import Handle, rail_of
-from schemas.ids import EventId, RailName, direct_conversation_id, partition_of
-from schemas.log import Leg
+from schemas.ids import ConversationId, EventId, RailName, direct_conversation_id, partition_of
+from schemas.log import Conversation, Leg
+from schemas.log import Entry as LogEntry
 from schemas.people import Person
+
+_GROUP_KINDS = ("group", "membership", "group_change")
 
 
 class UnknownHandle(TrinarioError):
@@ -33,44 +49,87 @@ class UnknownHandle(TrinarioError):
         )
 
 
-async def explain(conn: Connection, from_handle: Handle, to_handle: Handle) -> dict[str, Any]:
-    """What would become of a message: the contract's members, and `outcome` and `why` (in words, if refused).
+class UnknownConversation(TrinarioError):
+    """Nobody has made such a group."""
 
-    Raises `UnknownHandle`, and what the bus raises.
+    def __init__(self, conversation: str) -> None:
+        super().__init__(f"There is no group {conversation!r}. `trinario group list --as HANDLE` shows the groups.")
+
+
+async def explain(conn: Connection, from_handle: Handle, to: Handle | ConversationId) -> dict[str, Any]:
+    """What would become of a message to a handle or in a group: the contract's members, `outcome` and `why` (in words).
+
+    Raises `UnknownHandle`, `UnknownConversation`, and what the bus raises.
     """
-    people = People(conn)
-    await people.prefetch([from_handle, to_handle])
-    sender, recipient = people.whose(from_handle), people.whose(to_handle)
-    for handle, person in ((from_handle, sender), (to_handle, recipient)):
-        if person is None:
-            raise UnknownHandle(handle)
-    assert sender is not None  # noqa: S101 - the loop has said so
-    assert recipient is not None  # noqa: S101
-    conversation = direct_conversation_id(sender.id, recipient.id)
-    event = Message(
-        id=EventId("evt_explained"),
-        conversation=conversation,
-        actor=from_handle,
-        to=(to_handle,),
-        content=Text(body=""),
-    )
-    plans = Plans(capabilities=await capabilities_of(conn))
-    decision = route(event, source=rail_of(from_handle), conversation=None, people=people, plans=plans)
     fixed = await topology.fixed(conn)
+    partitions = fixed.partitions if fixed is not None else 1
+    conversation = await _group(conn, ConversationId(to), partitions) if is_group(to) else None
+    people = People(conn)
+    await people.prefetch([from_handle] if conversation is not None else [from_handle, Handle(to)])
+    named = [from_handle] if conversation is not None else [from_handle, Handle(to)]
+    known = {handle: people.whose(handle) for handle in named}
+    persons = [_required(handle, person) for handle, person in known.items()]
+    if conversation is None:
+        event = _message(from_handle, direct_conversation_id(persons[0].id, persons[1].id), (Handle(to),))
+    else:
+        event = _message(from_handle, conversation.id, ())
+        await people.prefetch(conversation.members)
+        persons += [person for one in conversation.members if (person := people.person(one)) is not None]
+    plans = Plans(capabilities=await capabilities_of(conn))
+    decision = route(event, source=rail_of(from_handle), conversation=conversation, people=people, plans=plans)
     routed = decision.outcome == "routed"
     legs = decode_legs(decision.packed.legs) if routed else {}
     return {
-        "conversation": conversation,
-        "partition": partition_of(conversation, fixed.partitions) if fixed else None,
+        "conversation": event.conversation,
+        "partition": partition_of(event.conversation, partitions) if fixed else None,
         "legs": [{"rail": rail, "why": leg.why} for rail, leg in legs.items()],
         "accounts": [
             {"handle": handle, "person": person.id, "reached": reached, "why": why}
-            for person in dict.fromkeys((sender, recipient))
+            for person in dict.fromkeys(persons)
             for handle, reached, why in _accounts(person, decision, legs, from_handle)
         ],
         "outcome": decision.outcome,
         "why": "" if routed else in_words(decision.why),
     }
+
+
+def _required(handle: Handle, person: Person | None) -> Person:
+    if person is None:
+        raise UnknownHandle(handle)
+    return person
+
+
+def _message(actor: Handle, conversation: ConversationId, to: tuple[Handle, ...]) -> Message:
+    # Groups end by the event's own time: now.
+    at_ms = time.time_ns() // 1_000_000
+    content = Text(body="")
+    return Message(
+        id=EventId("evt_explained"), conversation=conversation, actor=actor, at_ms=at_ms, to=to, content=content
+    )
+
+
+async def _group(conn: Connection, conversation: ConversationId, partitions: int) -> Conversation:
+    """A group's state: its snapshot, and what the log has since."""
+    partition = partition_of(conversation, partitions)
+    entry = await Bucket(conn, STATE).get(f"{partition}.{conversation}")
+    state = decode_conversation(entry.value) if entry is not None else begin(conversation, ())
+    group, after_sequence = state.group, state.sequence
+    while found := await read_range(conn, LOG, first=after_sequence + 1, subject_filter=log(partition)):
+        for stored in found:
+            for one in decode_record(stored.data).entries:
+                if one.conversation == conversation and one.outcome == "routed" and one.kind in _GROUP_KINDS:
+                    group = _folded(group, one)
+        after_sequence = found[-1].sequence
+    if group is None:
+        raise UnknownConversation(conversation)
+    return msgspec.structs.replace(state, group=group, members=group.members)
+
+
+def _folded(group: Group | None, entry: LogEntry) -> Group | None:
+    event, seats = decode_event(entry.event), decode_seats(entry.seats)
+    if not isinstance(event, GroupEvent) or entry.actor is None:
+        return group
+    return after(group, event, entry.actor, tuple(seat.person for seat in seats))
 
 
 async def capabilities_of(conn: Connection) -> Mapping[RailName, Capabilities]:

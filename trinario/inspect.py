@@ -9,12 +9,15 @@ from cyclopts import Parameter
 from bus import subjects
 from bus.reader import Reader, ReaderLost
 from bus.stored import StoredMessage
-from router.explain import explain
+from router.explain import capabilities_of, explain
 from schemas.codec import decode_legs, decode_record
 from schemas.errors import NotUnderstood
+from schemas.groups import is_group
 from schemas.handles import parse
+from schemas.ids import ConversationId
 from schemas.log import Entry
 from trinario.bus_access import connected
+from trinario.forecast import Kind, content_of, forecast
 from trinario.options import COMMON, Common
 from trinario.output import Output, clock, printable, table
 
@@ -28,27 +31,47 @@ async def route_explain(
     *,
     from_: Annotated[str, Parameter(name="--from")],
     to: str,
+    kind: Kind | None = None,
+    length: int | None = None,
+    size: int | None = None,
+    mime: str | None = None,
     common: Common = COMMON,
 ) -> None:
-    """Where a message would go, and why. Nothing is sent; the decision is the router's own code.
+    """Where a message would go, and why; and what each rail would be given of it. Nothing is sent.
+
+    The decisions are the router's and the bridges' own code.
 
     Parameters
     ----------
     from_
         The account that would write.
     to
-        A handle of the recipient.
+        A handle of the recipient, or the conversation of a group.
+    kind
+        What would be sent.
+    length
+        How long the text would be, or the caption: characters.
+    size
+        How large the file would be: bytes.
+    mime
+        Of which type the file would be, for example application/zip.
     """
-    sender, recipient = parse(from_), parse(to)
+    sender, recipient = parse(from_), ConversationId(to) if is_group(to) else parse(to)
+    is_asked = any(one is not None for one in (kind, length, size, mime))
+    content = content_of(kind or "text", size_bytes=size, length=length, mime=mime) if is_asked else None
     async with connected(common.place()) as connection:
         found = await explain(connection, sender, recipient)
+        if content is not None:
+            rails = [leg["rail"] for leg in found["legs"]]
+            given = forecast(content, rails, await capabilities_of(connection))
+            found["legs"] = [{**leg, **given.get(leg["rail"], {})} for leg in found["legs"]]
     common.output().document(found, lambda: _route_shown(found))
 
 
 def _route_shown(found: Mapping[str, Any]) -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415 - 60 ms that --json need not pay
 
-    legs = ((leg["rail"], leg["why"]) for leg in found["legs"])
+    legs = ((leg["rail"], leg["why"], _given(leg)) for leg in found["legs"])
     accounts = (
         (account["handle"], "reached" if account["reached"] else "NOT reached", account["why"])
         for account in found["accounts"]
@@ -56,9 +79,15 @@ def _route_shown(found: Mapping[str, Any]) -> "RenderableType":
     return Group(
         f"Conversation {found['conversation']}, partition {found['partition']}: "
         f"{found['outcome']}{': ' if found['why'] else ''}{found['why']}",
-        table(("goes to", "why"), legs, empty="It goes nowhere."),
+        table(("goes to", "why", "as"), legs, empty="It goes nowhere."),
         table(("account", "", "why"), accounts, empty="No accounts."),
     )
+
+
+def _given(leg: Mapping[str, Any]) -> str:
+    if leg.get("refused"):
+        return f"refused: {leg['refused']}"
+    return "; ".join([*leg.get("as", []), *leg.get("lost", [])])
 
 
 async def tail(*, rail: str | None = None, conversation: str | None = None, common: Common = COMMON) -> None:

@@ -281,6 +281,7 @@ def _routing(app: App) -> None:
         "inspect:route_explain",
         "Where a message would go, and why: the router's own code, without sending.",
         "trinario route explain --from whatsapp:+393331112222 --to instagram:@bob",
+        "trinario route explain --from whatsapp:+393331112222 --to instagram:@bob --kind video --size 80000000",
     )
     _command(
         route,

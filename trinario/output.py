@@ -42,6 +42,7 @@ EXIT_CODES: Mapping[str, int] = {
     "bus.server.PortTaken": CONFIGURATION,
     "bus.server.StoreLocked": CONFIGURATION,
     "bus.topology.TopologyError": CONFIGURATION,
+    "router.explain.UnknownConversation": NOT_FOUND,
     "router.explain.UnknownHandle": NOT_FOUND,
     "router.replay.BadPolicy": USAGE,
     "builtins.KeyboardInterrupt": INTERRUPTED,

@@ -228,3 +228,40 @@ async def test_written_in_at_once_from_everywhere(town: Trinario, owner: str, ot
         assert all(view == views[0] for view in views)
 
     await eventually(one_order)
+
+
+async def test_where_it_would_go(town: Trinario) -> None:
+    """`route explain` for a group: the legs that then are, and who is reached; strangers are refused."""
+    group = await made(town, CARLA, "Explained", ALICE)
+
+    async def known() -> dict[str, Any]:
+        (found,) = await town.cli("route", "explain", "--from", CARLA, "--to", group)
+        assert found["outcome"] == "routed"
+        return found
+
+    found = await eventually(known)
+    assert {leg["rail"] for leg in found["legs"]} == {"whatsapp", "messenger"}
+    assert {one["handle"] for one in found["accounts"] if one["reached"]} == {CARLA, ALICE, ALSO_ALICE}
+    (sent,) = await town.cli("send", "--as", CARLA, "--to", group, "as foretold")
+    await sees(town, ALICE, group, "as foretold")
+    (trace,) = await town.cli("trace", sent["native_id"])
+    assert {leg["rail"] for leg in trace["legs"]} - {"instagram"} == {leg["rail"] for leg in found["legs"]}
+    (stranger,) = await town.cli("route", "explain", "--from", BOB, "--to", group)
+    assert (stranger["outcome"], stranger["legs"]) == ("refused", [])
+    assert (await town.refused("route", "explain", "--from", BOB, "--to", "grp_nothing")).code == 3
+
+
+async def test_what_each_rail_would_be_given(town: Trinario) -> None:
+    """Kinds, sizes and lengths: the step of the ladder that the bridge would then take."""
+    ask = ("route", "explain", "--from", CARLA, "--to", ALICE)
+    (found,) = await town.cli(*ask, "--kind", "voice")
+    given = {leg["rail"]: (leg["as"], leg["lost"]) for leg in found["legs"]}
+    assert given["whatsapp"] == (["voice"], [])
+    assert given["messenger"][0] == ["audio"]
+    (found,) = await town.cli(*ask, "--kind", "video", "--size", "80000000")
+    given = {leg["rail"]: (leg["as"], leg["lost"]) for leg in found["legs"]}
+    assert given["messenger"][1] == ["video: too large, sent as a link"]
+    assert len(given["whatsapp"][0]) == 1
+    (found,) = await town.cli(*ask, "--length", "5000")
+    assert {leg["rail"]: len(leg["as"]) for leg in found["legs"]} == {"whatsapp": 2, "messenger": 3}
+    assert (await town.refused(*ask, "--kind", "poll", "--size", "3")).code == 2
