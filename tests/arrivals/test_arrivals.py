@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from bridges.kit import lost
+from router.ledger.service import Asking
 from tests.arrivals.kinds import KINDS
 from tests.arrivals.observing import Observed, observed
 from tests.arrivals.table import PAIRS, cell, on_the_page
@@ -59,3 +60,18 @@ async def test_all_copies_agree_or_the_difference_has_its_reason(town: Town, fou
     assert checked >= sum(one is not None for one in found.values())
     assert [one for one in differing if not one["reason"]] == []
     assert {one["what"] for one in differing} == {"text", "unsend", "reactions"}
+
+
+async def test_every_loss_is_in_the_trace(town: Town, found: Observed) -> None:
+    """Asked by what the copy is called: the legs name all that is lost of the message, and of what was done to it."""
+    asking = Asking(await town.with_ledger())
+    told = 0
+    for arrived in found.values():
+        assert not isinstance(arrived, Exception)
+        for other, seen in (arrived or {}).items():
+            if seen.lost:
+                story = (await asking("trace", id=seen.messages[0]["native_id"]))["found"]
+                legs = [*story["legs"], *(leg for change in story["changes"] for leg in change["legs"])]
+                assert set(seen.lost) == {phrase for leg in legs if leg["rail"] == other for phrase in leg["lost"]}
+                told += 1
+    assert told > len(KINDS)

@@ -137,8 +137,9 @@ class Town:
         return {message["native_id"]: message for message in found}
 
     async def with_ledger(self) -> Connection:
-        """A ledger runs from now on, and has read all there is; a connection to ask it by."""
-        await self.world.start_ledger()
+        """A ledger runs (from the first time on), and has read all there is; a connection to ask it by."""
+        if "ledger" not in self.world.running:
+            await self.world.start_ledger()
         asking = Asking(self.log.conn)
 
         async def has_read_all() -> None:
