@@ -101,7 +101,7 @@ class RailClient:
             for key, value in upload.fields.items():
                 form.append(value).set_content_disposition("form-data", name=key)
             file = form.append_payload(_Streamed(chunks, size_bytes=size_bytes, mime=mime))
-            file.set_content_disposition("form-data", name=upload.file_field, filename=name)
+            file.set_content_disposition("form-data", quote_fields=False, name=upload.file_field, filename=name)
         headers = {"Authorization": self._headers["Authorization"]}
         try:
             async with self._session.post(self._url + upload.path, data=form, headers=headers, timeout=timeout) as got:

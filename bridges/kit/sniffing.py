@@ -16,7 +16,7 @@ HEAD_BYTES = 4096
 """As much of a file's beginning as is looked at."""
 
 UNKNOWN = "application/octet-stream"
-NAME_MOST = 128
+NAME_MOST, ENDING_MOST = 128, 16
 
 _CONTAINERS: Mapping[str, str] = {
     "application/ogg": "ogg",
@@ -82,6 +82,14 @@ def _is_text(head: bytes) -> bool:
 
 
 def clean_name(name: str) -> str:
-    """A file name without folders, control characters and marks that turn the reading direction; may be empty."""
+    """A file name without folders, control characters and marks that turn the reading direction; may be empty.
+
+    Of a long one the end is kept: it says what the file is.
+    """
     last = re.split(r"[/\\]", _UNSAFE.sub("", unicodedata.normalize("NFC", name)))[-1]
-    return last.strip(". ").encode("utf-8", "ignore").decode()[:NAME_MOST]
+    clean = last.strip(". ").encode("utf-8", "ignore").decode()
+    if len(clean) <= NAME_MOST:
+        return clean
+    stem, dot, ending = clean.rpartition(".")
+    kept = dot + ending if dot and len(ending) <= ENDING_MOST else ""
+    return (stem if kept else clean)[: NAME_MOST - len(kept)] + kept

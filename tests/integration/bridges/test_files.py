@@ -309,3 +309,20 @@ async def test_mautrix_whatsapp_866_a_sticker_that_moves_arrives_whole(world: Wo
             assert await bytes_of(reader, last[0]["media_id"]) == body
 
         await eventually(there)
+
+
+async def test_a_documents_name_arrives_as_it_is(world: World) -> None:
+    """Whatever is in it, on rails that are told the name in the post and on those that are told it with the file."""
+    await world.start("whatsapp", "messenger")
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("messenger", "bob")
+    names = ["Übung №1 “x”.pdf", 'a"b; c, d.pdf', "🦜's  bill 50%25.pdf"]
+    for writer, reader in ((alice, bob), (bob, alice)):
+        for number, name in enumerate(names):
+            file = await up(writer, PDF + name.encode() + bytes([number]), name)
+            await show(writer, reader.handle, {"type": "document", "media_id": file["media_id"], "name": name})
+
+        async def there(reader: Phone = reader, peer: str = writer.handle) -> None:
+            found = [one["content"]["name"] for one in await reader.inbox(peer) if one["direction"] == "in"]
+            assert found == names
+
+        await eventually(there)

@@ -68,6 +68,8 @@ def test_no_bytes_raise(head: bytes, claimed: str) -> None:
         (" .hidden. ", "hidden"),
         ("a\nb\0c", "abc"),
         ("x" * 500, "x" * 128),
+        ("x" * 500 + ".pdf", "x" * 124 + ".pdf"),
+        ("x." * 200 + "y" * 20, "x." * 64),
     ],
 )
 def test_names_are_cleaned(name: str, expected: str) -> None:
