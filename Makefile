@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e soak mutants browser clients bench schemas rails-table clean
+.PHONY: help run test check e2e soak mutants browser clients bench schemas pictures rails-table clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench: $(VENV)/.test ## routed events a second beside the bare relay; figures in
 
 schemas: $(VENV)/.run ## write JSON Schema and the AsyncAPI document anew
 	@$(BIN)/python -m bus.asyncapi docs/schemas
+
+pictures: $(VENV)/.test ## make the docs' pictures of the terminal anew, from a real run
+	@$(BIN)/python -m tests.pictures
 
 rails-table: $(VENV)/.test ## write the tables of docs/rails.md anew
 	@$(BIN)/python -m tests.conformance.table

@@ -8,9 +8,11 @@ router writes them: one record of 250 entries a commit.
 """
 
 import asyncio
+import itertools
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -47,9 +49,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     searchable: bool
 
 
-def entries(messages: int) -> list[Entry]:
+def entries(messages: int) -> Iterator[Entry]:
     """Messages of a hundred persons, each with its result on two rails; every tenth is read."""
-    found: list[Entry] = []
     positions = [0] * _PAIRS
     for number in range(messages):
         pair = number % _PAIRS
@@ -78,11 +79,11 @@ def entries(messages: int) -> list[Entry]:
             actor=alice.id,
             packed=pack(Plan(seats=seats, legs=legs)),
         )
-        found.append(_entry(sent, routed, RAIL))
+        yield _entry(sent, routed, RAIL)
         for rail in _RAILS[1:]:
             result = LegResult(event=name, status="posted", native_ids=(f"{rail}-{number}",), at_ms=number)
             told = Results(id=event_id(rail, "results", name), results=(result,))
-            found.append(_entry(told, Decision(outcome="noted"), rail))
+            yield _entry(told, Decision(outcome="noted"), rail)
         if number % 10 == 0:
             read = Receipt(
                 id=event_id("messenger", "receipt", name),
@@ -92,8 +93,7 @@ def entries(messages: int) -> list[Entry]:
                 position=positions[pair],
             )
             heard = msgspec.structs.replace(routed, actor=bob.id)
-            found.append(_entry(read, heard, "messenger"))
-    return found
+            yield _entry(read, heard, "messenger")
 
 
 def _entry(event: AnyEvent, decision: Decision, source: str) -> Entry:
@@ -108,15 +108,21 @@ async def measure(folder: Path, *, messages: int, search: bool) -> Figures:
     conn = await Connection.open(url=server.url, seed=pairs["admin"].seed, name="bench", role="admin")
     try:
         await topology.ensure(conn, rails=[RAIL])
-        made = entries(messages)
-        committer = Committer(conn, subject=subjects.log(0), expected=0)
-        for first in range(0, len(made), _BATCH):
-            part = tuple(made[first : first + _BATCH])
-            await committer.commit(encode(Record(version=VERSION, partition=0, epoch=0, cursor={}, entries=part)))
-        return await _read(conn, folder / "ledger.db", events=len(made), search=search, server_pid=server.pid)
+        events = await fill(conn, messages)
+        return await _read(conn, folder / "ledger.db", events=events, search=search, server_pid=server.pid)
     finally:
         await conn.close()
         await server.stop()
+
+
+async def fill(conn: Connection, messages: int) -> int:
+    """Write that many messages, with all that becomes of them, on the log; how many events that is."""
+    committer, events = Committer(conn, subject=subjects.log(0), expected=0), 0
+    made = entries(messages)
+    while part := tuple(itertools.islice(made, _BATCH)):
+        await committer.commit(encode(Record(version=VERSION, partition=0, epoch=0, cursor={}, entries=part)))
+        events += len(part)
+    return events
 
 
 async def _read(conn: Connection, path: Path, *, events: int, search: bool, server_pid: int) -> Figures:

@@ -54,6 +54,7 @@ class Bench:
     """A bus loaded with events, to be routed and relayed again and again."""
 
     def __init__(self, *, server: EmbeddedServer, admin: Connection, router: Connection, talk: list[Pair]) -> None:
+        self.url = server.url
         self._server, self._admin, self._router, self._talk = psutil.Process(server.pid), admin, router, talk
         self._events = 0
         # A router that has been running knows its people; it does not know the conversations, as the log is emptied.

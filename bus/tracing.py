@@ -77,6 +77,11 @@ def is_sampled(trace_id: str, ratio: float) -> bool:
     return int(trace_id[16:], 16) < round(ratio * _HALF)
 
 
+def traceparent(event_id: str, stop: Stop, rail: str) -> str:
+    """The header for a call that is made at an event's stop: whoever is called is part of its trace (version 00)."""
+    return f"00-{trace_id_of(event_id)}-{span_id_of(event_id, stop, rail)}-{_SAMPLED:02x}"
+
+
 def parse_traceparent(header: str) -> TraceParent | None:
     """Read a header; None for what is not one, which counts as no header.
 

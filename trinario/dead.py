@@ -79,7 +79,7 @@ async def redrive(*letters: int, common: Common = COMMON) -> None:
     async with connected(common.place()) as connection:
         for letter in letters:
             done = await redriven(connection, letter)
-            common.output().document(done, lambda done=done: _sentence(done))  # type: ignore[misc]
+            common.output().document(done, lambda done=done: sentence(done))  # type: ignore[misc]
 
 
 async def drop(letter: int, /, *, why: str, common: Common = COMMON) -> None:
@@ -95,12 +95,17 @@ async def drop(letter: int, /, *, why: str, common: Common = COMMON) -> None:
     if not why.strip():
         raise Misused("--why must say something: it is all that will be left of the letter.")
     async with connected(common.place()) as connection:
-        note = await _settled(connection, letter)
-        if note is None:
-            note = _note(await _found(connection, letter), "dropped", why)
-            await dead.settle(connection, note)
-    done = {"id": letter, "outcome": note.outcome, "event": note.event_id, "why": note.why}
-    common.output().document(done, lambda: _sentence(done))
+        done = await dropped(connection, letter, why)
+    common.output().document(done, lambda: sentence(done))
+
+
+async def dropped(connection: Connection, letter: int, why: str) -> dict[str, Any]:
+    """Give a letter up for good: what is told of it. Raises `NotFound`."""
+    note = await _settled(connection, letter)
+    if note is None:
+        note = _note(await _found(connection, letter), "dropped", why)
+        await dead.settle(connection, note)
+    return {"id": letter, "outcome": note.outcome, "event": note.event_id, "why": note.why}
 
 
 async def redriven(connection: Connection, letter: int) -> dict[str, Any]:
@@ -182,7 +187,8 @@ def _show_notes(common: Common, notes: list[Note]) -> None:
     )
 
 
-def _sentence(done: Mapping[str, Any]) -> str:
+def sentence(done: Mapping[str, Any]) -> str:
+    """What became of a letter, for people."""
     words = {
         "queued": "is tried again; what became of it: `trinario trace {event}`."
         if done["event"]

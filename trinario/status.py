@@ -32,7 +32,7 @@ async def status(*, common: Common = COMMON) -> None:
     """How each part is doing, and what to do where something is the matter."""
     place = common.place()
     found = await looked_at(place, running(place))
-    common.output().document(found, lambda: _status_table(found))
+    common.output().document(found, lambda: status_table(found))
     parts = [found["nats"], found["router"], found["ledger"], *found["bridges"].values(), *found["rails"].values()]
     if all(part.get("state") == UNREACHABLE for part in parts):
         raise NotReachable("None of the daemons answers. Start them again with `trinario up`.")
@@ -120,7 +120,8 @@ async def dead_by_rail(connection: Connection) -> dict[str, int]:
     return found
 
 
-def _status_table(found: Mapping[str, Any]) -> "RenderableType | str":
+def status_table(found: Mapping[str, Any]) -> "RenderableType | str":
+    """What `looked_at` found, for people."""
     named = [("nats", found["nats"]), ("router", found["router"]), ("ledger", found["ledger"])]
     named += [(f"bridge {rail}", part) for rail, part in found["bridges"].items()]
     named += [(f"rail {rail}", part) for rail, part in found["rails"].items()]

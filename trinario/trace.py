@@ -54,10 +54,11 @@ async def why(message: str, handle: str, /, *, common: Common = COMMON) -> None:
     output, account = common.output(), parse(handle)
     async with connected(common.place()) as connection:
         found = await reasons(connection, message, account, output.note)
-    output.document(found, lambda: _answer(found))
+    output.document(found, lambda: answer_shown(found))
 
 
-def _answer(found: Mapping[str, Any]) -> "RenderableType":
+def answer_shown(found: Mapping[str, Any]) -> "RenderableType":
+    """The answer of `why`, for people."""
     from rich.console import Group  # noqa: PLC0415 - 60 ms that --json need not pay
     from rich.text import Text  # noqa: PLC0415 - as above
 

@@ -203,7 +203,7 @@ class Intake:
                 self._tracer,
                 self._rail,
                 events,
-                traceparent=traceparent,
+                header=traceparent,
                 start_ms=start_ms,
                 now_ms=self._now_ms(),
             )

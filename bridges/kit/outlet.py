@@ -22,7 +22,7 @@ import structlog
 from bridges.kit import acts, extension, reports, steps
 from bridges.kit.accounts import Accounts, NoAccount
 from bridges.kit.changes import PAST
-from bridges.kit.contract import Posted, Translator, Verdict
+from bridges.kit.contract import Call, Posted, Translator, Verdict
 from bridges.kit.counts import Counts
 from bridges.kit.groups import Natives
 from bridges.kit.lanes import Lanes, Leg
@@ -35,7 +35,7 @@ from bridges.kit.quotes import Quotes, Quoting
 from bridges.kit.rail import Answer, RailAway, RailClient, Unanswered
 from bridges.kit.shown import GONE
 from bridges.kit.steps import Context, Finished, Foreseen, Impossible, Missing, Sending, Step, Wanting
-from bridges.kit.tracing import add_ended
+from bridges.kit.tracing import add_ended, in_trace
 from bridges.kit.uploads import Lost, NotNow, Uploader
 from bus.connection import ApiError
 from bus.metrics import sampled
@@ -306,7 +306,7 @@ class Outlet:
 
     async def _send(self, sending: list[tuple[Leg, Sending]]) -> list[Outcome]:
         ranks = {} if self.trouble else self._orders.take()
-        calls = [step.call for _, step in sending]
+        calls = [self._call(leg, step) for leg, step in sending]
         answers: list[Answer] = []
         try:
             answers = await self._client.ask_many([extension.orders(ranks), *calls] if ranks else calls)
@@ -325,6 +325,11 @@ class Outlet:
         if self.trouble == "away":
             self.trouble = ""
         return [self._judge(leg, step, answer) for (leg, step), answer in zip(sending, answers, strict=True)]
+
+    def _call(self, leg: Leg, step: Sending) -> Call:
+        if self._tracer is None:
+            return step.call
+        return in_trace(self._tracer, self._rail, step.call, leg.row.event_id)
 
     def _judge(self, leg: Leg, step: Sending, answer: Answer) -> Outcome:
         verdict: Verdict = self._translator.judge(answer.status, answer.body)

@@ -5,11 +5,13 @@ aside and made anew: there is nothing in it that the log does not have.
 """
 
 import asyncio
+import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -30,6 +32,7 @@ from router.ledger.store import delete, open_store
 
 FILE = "ledger.db"
 _LOOK_EVERY_S = 2.0
+NICE = 10
 _AWAY = (NotConnected, NoAnswer, NoResponder, ApiError)
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +41,11 @@ _log = structlog.get_logger(__name__)
 def path_in(data: Path) -> Path:
     """Where the ledger of a data folder is."""
     return data / LEDGER / FILE
+
+
+def yield_to_others() -> None:
+    """Leave the CPU to the daemons that carry messages: nobody waits for the ledger. Only in a process of its own."""
+    os.nice(NICE)
 
 
 async def run(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> None:
@@ -59,22 +67,45 @@ async def build(settings: Settings) -> "Ledger":
         raise ConfigurationError(
             "The ledger needs `data` and `nats.url`. `trinario up` and `trinario ledger run` set both."
         )
+    lock = _take_lock(path_in(settings.data).parent)
     keys = ensure_keys(settings.data / "keys", [LEDGER])
-    conn = await Connection.open(url=settings.nats.url, seed=keys[LEDGER].seed, name=LEDGER, role=LEDGER)
+    try:
+        conn = await Connection.open(url=settings.nats.url, seed=keys[LEDGER].seed, name=LEDGER, role=LEDGER)
+    except NotConnected:
+        lock.close()
+        raise
     try:
         await topology.check(conn, partitions=settings.router.partitions)
         path = path_in(settings.data)
-        return Ledger(conn=conn, path=path, search=settings.ledger.search, port=settings.ledger.port)
+        return Ledger(conn=conn, path=path, search=settings.ledger.search, port=settings.ledger.port, lock=lock)
     except BaseException:
         await conn.close()
+        lock.close()
         raise
+
+
+def _take_lock(folder: Path) -> TextIO:
+    """An open file that is locked for as long as it is open, however its holder ends. Raises `ConfigurationError`."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = (folder / ".lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise ConfigurationError(
+            f"Another ledger keeps {folder}. One is enough: stop it, or name another data folder for this one."
+        ) from None
+    return lock
 
 
 class Ledger:
     """One file and its daemon."""
 
-    def __init__(self, *, conn: Connection, path: Path, search: bool, port: int = 0) -> None:
-        self._conn, self._path, self._search = conn, path, search
+    def __init__(
+        self, *, conn: Connection, path: Path, search: bool, port: int = 0, lock: TextIO | None = None
+    ) -> None:
+        """`lock`: held until it is closed, so that the file is nobody else's."""
+        self._conn, self._path, self._search, self._lock = conn, path, search, lock
         self._open: tuple[Queries, Losses] | None = None
         self._projector: Projector | None = None
         self._again, self._first = asyncio.Event(), asyncio.Event()
@@ -143,6 +174,8 @@ class Ledger:
         """Close what is open."""
         await self._health.stop()
         await self._conn.close()
+        if self._lock is not None:
+            self._lock.close()
 
     async def _answer(self, ready: Callable[[dict[str, Any]], None]) -> None:
         await self._first.wait()

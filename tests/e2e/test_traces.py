@@ -15,7 +15,7 @@ from trinario.place import Place
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-MESSAGES, SEED = 300, 11
+MESSAGES, SEED = 1000, 11
 _KILLED = ("router", "ledger", "bridge-instagram", "ledger", "bridge-whatsapp")
 
 

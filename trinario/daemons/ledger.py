@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bus.config import Settings
 from router.ledger.daemon import run as run_ledger
+from router.ledger.daemon import yield_to_others
 from trinario.daemons.alone import Ready, run_alone, unnoticed
 from trinario.options import COMMON, Common
 
@@ -21,4 +22,5 @@ def ledger_run(*, config: Path | None = None, common: Common = COMMON) -> int:
     config
         Settings file. Default: trinario.toml in the data folder, if there is one.
     """
+    yield_to_others()
     return run_alone(common, config, lambda settings, ready: serve_ledger(settings, ready=ready))

@@ -5,8 +5,8 @@ line at the top, and the last sight stays.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Coroutine, Sequence
+from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -18,6 +18,7 @@ from textual.widgets import DataTable, Footer, Static
 
 from schemas.errors import TrinarioError
 from trinario.output import clock, printable
+from trinario.top.asking import Dropping, Redriving
 from trinario.top.figures import Leg
 from trinario.top.sight import Letter, Row, Sight, Watch
 from trinario.trace import drawing
@@ -71,12 +72,16 @@ class Top(App[None]):
     #legs { height: 1fr; min-height: 4; }
     #letters { height: 1fr; min-height: 3; }
     TraceScreen { align: center middle; }
+    Redriving, Dropping { align: center middle; }
+    .asking { width: 70%; height: auto; border: round $warning; background: $surface; padding: 1 2; }
     #trace { width: 90%; height: 80%; border: round $primary; background: $surface; padding: 1 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
         Binding("tab", "focus_next", "Next table"),
         Binding("p", "pause", "Pause"),
+        Binding("r", "redrive", "Redrive"),
+        Binding("x", "drop", "Drop"),
         Binding("s", "screenshot", "Save a picture"),
     ]
 
@@ -92,7 +97,7 @@ class Top(App[None]):
         yield DataTable(id="parts", cursor_type="row", zebra_stripes=True)
         yield Static("Slowest of the last legs (Enter: its trace)", classes="title")
         yield DataTable(id="legs", cursor_type="row")
-        yield Static("Dead letters: `trinario dead redrive ID`, `trinario dead drop ID`", classes="title", markup=False)
+        yield Static("Dead letters (R: try again, X: drop)", classes="title", markup=False)
         yield DataTable(id="letters", cursor_type="row")
         yield Footer()
 
@@ -145,6 +150,44 @@ class Top(App[None]):
         """Stop looking, so that nothing moves; or go on."""
         self._is_paused = not self._is_paused
         self._say(self._headline)
+
+    def action_redrive(self) -> None:
+        """Ask whether the marked dead letter is to be tried again."""
+        letter = self._marked()
+        if letter is not None:
+            self.push_screen(Redriving(letter), lambda is_yes: self._redrive(letter) if is_yes else None)
+
+    def action_drop(self) -> None:
+        """Ask why the marked dead letter is to be dropped."""
+        letter = self._marked()
+        if letter is not None:
+            self.push_screen(Dropping(letter), lambda why: self._drop(letter, why) if why else None)
+
+    def _redrive(self, letter: Letter) -> None:
+        self._do(self._watch.redrive(letter.id))
+
+    def _drop(self, letter: Letter, why: str) -> None:
+        self._do(self._watch.drop(letter.id, why))
+
+    def _marked(self) -> Letter | None:
+        letters = self._sight.letters if self._sight is not None else []
+        row = self._table("letters").cursor_row
+        if not 0 <= row < len(letters):
+            self.notify("There is no dead letter.")
+            return None
+        return letters[row]
+
+    def _do(self, doing: Coroutine[Any, Any, str]) -> None:
+        """Do it, say what came of it, and look again."""
+
+        async def done() -> None:
+            try:
+                self.notify(printable(await doing), markup=False)
+            except TrinarioError as error:
+                self.notify(printable(str(error)), severity="error", markup=False)
+            await self._look()
+
+        self.run_worker(done(), group="doing")
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter on a leg or a letter: the way of its message."""

@@ -17,6 +17,7 @@ from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConne
 from bus.stored import read_range
 from trinario.asking import story
 from trinario.bus_access import connected
+from trinario.dead import dropped, redriven, sentence
 from trinario.failures import NotReachable
 from trinario.place import Place, Running
 from trinario.standing import UNREACHABLE
@@ -103,6 +104,16 @@ class Watch:
         """The way of one message. Raises `NotFound`, and what the bus raises."""
         async with connected(self._place) as connection:
             return await story(connection, event_id, lambda _: None)
+
+    async def redrive(self, letter: int) -> str:
+        """Have a dead letter tried again; what came of asking. Raises what `trinario.dead.redriven` raises."""
+        async with connected(self._place) as connection:
+            return sentence(await redriven(connection, letter))
+
+    async def drop(self, letter: int, why: str) -> str:
+        """Give a dead letter up for good."""
+        async with connected(self._place) as connection:
+            return sentence(await dropped(connection, letter, why))
 
     async def _scrapes(self, known: Running) -> dict[str, Scrape]:
         urls = {

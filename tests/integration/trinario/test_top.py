@@ -121,13 +121,41 @@ async def test_what_dies_and_what_is_down_is_seen(trinario: Trinario) -> None:
             await pilot.press("tab")
             assert app.focused is not None
             assert app.focused.id == "letters"
+            await pilot.press("r", "n")
+            assert _cells(app, "letters")
+            await pilot.press("x", *"written anew", "enter")
+
+            async def dropped() -> None:
+                assert _cells(app, "letters") == []
+
+            await eventually(dropped)
+            (note,) = await trinario.cli("dead", "list", "--settled")
+            assert (note["outcome"], note["why"]) == ("dropped", "written anew")
+            await _redriven(trinario, app, pilot)
             trinario.stop()
 
             async def gone() -> None:
                 assert "Nothing runs on the data folder" in _headline(app)
 
             await eventually(gone)
-            assert _cells(app, "letters")
+
+
+async def _redriven(trinario: Trinario, app: Top, pilot: Pilot[None]) -> None:
+    """Another message dies; the rail comes back; R and Y bring it there."""
+    await _written(trinario, "lives again")
+
+    async def dead() -> None:
+        assert len(_cells(app, "letters")) == 1
+
+    await eventually(dead)
+    await trinario.faults("whatsapp")
+    await pilot.press("r", "y")
+
+    async def there() -> None:
+        assert "lives again" in [one["text"] for one in await trinario.cli("inbox", "--as", ALICE)]
+        assert _cells(app, "letters") == []
+
+    await eventually(there)
 
 
 async def test_lines_for_scripts(town: Trinario) -> None:

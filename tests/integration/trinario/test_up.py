@@ -57,6 +57,9 @@ async def test_a_second_up_on_the_same_folder_is_refused(trinario: Trinario) -> 
     assert failed.code == 78
     assert f"process {trinario.ready['pid']}" in failed.said
     assert (await trinario.cli("status"))[0]["router"]["partitions"] is not None
+    failed = await trinario.refused("ledger", "run")
+    assert failed.code == 78
+    assert "Another ledger keeps" in failed.said
 
 
 async def test_a_taken_port_is_named(trinario: Trinario) -> None:

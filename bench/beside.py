@@ -1,0 +1,97 @@
+"""What a ledger that follows costs the router: the router alone and with one beside it, by turns, in one run.
+
+    python -m bench.beside [events] [turns]
+
+The ledger is a process of its own, as `trinario ledger run` is one, and as polite: it leaves the CPU to whoever routes.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from statistics import median
+
+import uvloop
+
+from bench.router import Figures, loaded
+from bus import logs
+from bus.connection import Connection
+from router.daemon import quiet_collector
+from router.ledger.daemon import yield_to_others
+from router.ledger.projector import OtherLog, Projector
+from router.ledger.store import delete, open_store
+
+
+async def follow(url: str, seed: str, folder: Path) -> None:
+    """Be the ledger, until killed. A log that was emptied between two turns is another log."""
+    yield_to_others()
+    conn = await Connection.open(url=url, seed=seed, name="bench-ledger", role="ledger")
+    path = folder / "ledger.db"
+    while True:
+        store = await open_store(path)
+        with suppress(OtherLog):
+            await Projector(conn=conn, store=store, search=True).run()
+        await store.close()
+        delete(path)
+
+
+@contextmanager
+def _ledger(url: str, folder: Path) -> Iterator[None]:
+    words = [sys.executable, "-m", "bench.beside", "follow", url, str(folder)]
+    running = subprocess.Popen(words, env={**os.environ, "TRINARIO_BENCH_LEDGER": "1"})  # noqa: S603
+    try:
+        yield
+    finally:
+        running.kill()
+        running.wait()
+
+
+async def compare(*, events: int, turns: int) -> dict[str, float]:
+    """Medians: events a second alone and beside a ledger, the ratio, and the ratio by the router's own CPU."""
+    found: dict[str, list[Figures]] = {"alone": [], "beside": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with loaded(folder, events=events, one_partition=False) as bench:
+            await bench.route()
+            for _ in range(turns):
+                found["alone"].append(await bench.route())
+                with _ledger(bench.url, folder):
+                    await asyncio.sleep(1)  # until it has connected: before that it costs nothing
+                    found["beside"].append(await bench.route())
+    per_s = {name: median(one.events_per_s for one in figures) for name, figures in found.items()}
+    cpu = {name: median(one.cpu_us_per_event for one in figures) for name, figures in found.items()}
+    return {
+        "alone_per_s": round(per_s["alone"]),
+        "beside_per_s": round(per_s["beside"]),
+        "of_alone": round(per_s["beside"] / per_s["alone"], 3),
+        "of_alone_by_cpu": round(cpu["alone"] / cpu["beside"], 3),
+    }
+
+
+def shown(figures: dict[str, float]) -> str:
+    """A line for the terminal."""
+    return (
+        f"router alone {figures['alone_per_s']:,.0f} events/s, beside a ledger {figures['beside_per_s']:,.0f}: "
+        f"{figures['of_alone']:.2f} of it, {figures['of_alone_by_cpu']:.2f} by the router's CPU"
+    )
+
+
+def main() -> int:
+    """The command."""
+    logs.configure("warning")
+    if sys.argv[1:2] == ["follow"]:
+        folder = Path(sys.argv[3])
+        uvloop.run(follow(sys.argv[2], (folder / "keys" / "ledger.nk").read_text().strip(), folder))
+        return 0
+    quiet_collector()
+    events, turns = (int(one) for one in (*sys.argv[1:], "40000", "5")[:2])
+    print(shown(uvloop.run(compare(events=events, turns=turns))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
