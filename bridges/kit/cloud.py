@@ -282,7 +282,7 @@ def _content(message: _Message) -> NativeContent:
 
 def _previewed(text: Text, said: _Said) -> Text:
     link = _LINK.search(text.body) if said.preview else None
-    return text if link is None else msgspec.structs.replace(text, preview=Preview(url=link[0]))
+    return text if link is None else msgspec.structs.replace(text, preview=Preview(url=link[0].rstrip(".,;:!?")))
 
 
 def _words(message: _Message) -> str | None:

@@ -5,20 +5,17 @@ there), and the rest follows as it can. Killed at any point, it goes on from its
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from sqlite3 import Connection as Transaction
 from typing import Any
 
 import aiohttp
-import msgspec
 import structlog
 
-from bridges.kit import extension, idmap, quotes, reports, targets
+from bridges.kit import idmap, quotes, reports, targets
 from bridges.kit.accounts import Accounts
 from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
@@ -33,12 +30,13 @@ from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.outlet import Outlet
 from bridges.kit.people import People
-from bridges.kit.rail import RailAway, RailClient, Unanswered
+from bridges.kit.rail import RailClient
 from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
 from bridges.kit.routes import Routes
 from bridges.kit.state import STATES, Standing, standing
 from bridges.kit.steps import Foreseen
+from bridges.kit.subscribing import Subscriber
 from bridges.kit.uploads import Uploader
 from bus import topology
 from bus.config import BridgeSettings, ConfigurationError, RailSettings, Settings
@@ -65,7 +63,6 @@ SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS + quotes.
 SCHEMA_VERSION = 5
 MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME, 4: quotes.ABSENT, 5: GROUPS}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
-SUBSCRIBE_AGAIN_S = 30.0
 READY_WITHIN_S = 20.0
 CALL_WITHIN_S = 30.0
 
@@ -91,7 +88,6 @@ class Bridge:
     ) -> None:
         rail = translator.rail
         self.rail, self._translator, self._conn, self._store, self._client = rail, translator, conn, store, client
-        self.verify_token = secrets.token_urlsafe(24)
         self.counts = Counts()
         self._tracer = tracer
         self.people = People(conn=conn)
@@ -125,6 +121,9 @@ class Bridge:
             counts=self.counts,
             tracer=tracer,
         )
+        self.subscriber = Subscriber(
+            translator=translator, client=client, store=store, outbox=self.outbox, outlet=self.outlet
+        )
         self.log = LogReader(
             rail=rail,
             conn=conn,
@@ -141,7 +140,7 @@ class Bridge:
         self.intake = Intake(
             translator=translator,
             secrets=(partner_secret,),
-            verify_token=self.verify_token,
+            verify_token=self.subscriber.verify_token,
             partitions=partitions,
             store=store,
             outbox=self.outbox,
@@ -166,7 +165,6 @@ class Bridge:
             now_ms=now_ms,
             clock_s=time.monotonic,
         )
-        self.subscribed = asyncio.Event()
         self.dead, self.unmatched = 0, 0
 
     def _on_taken(self, ranks: Mapping[str, int], legs: Sequence[Foreseen]) -> None:
@@ -176,7 +174,7 @@ class Bridge:
     def standing(self) -> Standing:
         """The bridge's state, and why it is in it."""
         return standing(
-            has_subscribed=self.subscribed.is_set(),
+            has_subscribed=self.subscriber.has_subscribed.is_set(),
             bus_is_there=self._conn.is_connected,
             trouble=self.outlet.trouble,
             put_off_since_ms=self.outlet.put_off_since_ms,
@@ -239,7 +237,7 @@ class Bridge:
                 self.outlet.run(),
                 self.intake.arrivals.run(),
                 self.log.run(),
-                self._stay_subscribed(callback),
+                self.subscriber.run(callback),
                 self._tell_capabilities(),
                 self._count(),
                 until_closed(self._conn),
@@ -247,54 +245,6 @@ class Bridge:
                 *([self._tracer.run()] if self._tracer is not None else []),
             ):
                 tasks.create_task(part)
-
-    # --- the rail ---
-
-    async def _stay_subscribed(self, callback: str) -> None:
-        """Subscribe, and again now and then (a rail may start anew, too); take over the list of accounts once."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                if await self._subscribe(callback):
-                    if not self.subscribed.is_set():
-                        await self._list_accounts()
-                    self.subscribed.set()
-                    pause_s = SUBSCRIBE_AGAIN_S
-            except (RailAway, Unanswered, msgspec.DecodeError) as error:
-                _log.warning("rail.unreachable", rail=self.rail, reason=type(error).__name__)
-            await asyncio.sleep(pause_s)
-            pause_s = SUBSCRIBE_AGAIN_S if self.subscribed.is_set() else min(pause_s * 2, LONGEST_PAUSE_S)
-
-    async def _subscribe(self, callback: str) -> bool:
-        answer = await self._client.ask(
-            extension.subscription(
-                callback_url=f"{callback}/webhook",
-                verify_token=self.verify_token,
-                resolve_url=f"{callback}/resolve",
-            )
-        )
-        if answer.status != 200:
-            verdict = self._translator.judge(answer.status, answer.body)
-            _log.error("subscription.refused", rail=self.rail, status=answer.status, reason=verdict.text)
-            self.outlet.trouble = "bad_credentials" if verdict.outcome == "bad_credentials" else "refused"
-            return False
-        if self.outlet.trouble in ("bad_credentials", "refused"):
-            self.outlet.trouble = ""
-        return True
-
-    async def _list_accounts(self) -> None:
-        """Publish whoever the federation has not heard of under this name."""
-        after: str | None = ""
-        while after is not None:
-            answer = await self._client.ask(extension.accounts(after))
-            if answer.status != 200:
-                raise Unanswered(f"The rail did not list its accounts: HTTP {answer.status}.")
-            page = extension.read_accounts(answer.body)
-            await self._store.write(
-                partial(reports.report_accounts, outbox=self.outbox, rail=self.rail, found=page.accounts)
-            )
-            self.outbox.wake()
-            after = page.next
 
     # --- the bus ---
 
@@ -355,7 +305,7 @@ async def run(settings: Settings, *, translator: Translator, ready: Ready) -> No
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(bridge.run(callback=callback))
-                await _soon(bridge.subscribed)
+                await _soon(bridge.subscriber.has_subscribed)
                 _log.info("bridge.started", rail=rail, state=bridge.standing().state)
                 ready({"name": f"bridge-{rail}", "rail": rail, "url": health.url})
         finally:
