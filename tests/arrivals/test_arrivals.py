@@ -11,6 +11,8 @@ from tests.arrivals.kinds import KINDS
 from tests.arrivals.observing import Observed, observed
 from tests.arrivals.table import PAIRS, cell, on_the_page
 from tests.arrivals.town import Town, running
+from tests.integration.bridges.conftest import Phone
+from tests.must import eventually
 from trinario.check import Rails, compared
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,6 +48,29 @@ async def test_what_arrives(found: Observed, kind: str, rail: str, to: str) -> N
         assert cell(seen) == page[kind, rail, other], "run `make rails-table` if that is meant"
         assert seen.lost or seen.is_same or seen.is_whole
         assert set(seen.lost) <= set(lost.phrases())
+
+
+@pytest.mark.parametrize(("rail", "to"), PAIRS, ids=[f"{one}-{other}" for one, other in PAIRS])
+async def test_what_the_reader_does_is_seen_by_all(town: Town, rail: str, to: str) -> None:
+    """A reaction and an answer on one rail: where the message was written, and on the reader's own other account."""
+    writer, readers = town.writers[rail], town.readers[rail]
+    native_id = await writer.send(town.address(rail, to), f"Parrots, {to}?")
+    results = await town.results(rail, await town.message(rail, native_id))
+    copies = {other: result.native_ids[0] for other, result in results.items()}
+    status, told = await readers[to].call("PUT", f"messages/{copies[to]}/reaction", json={"emoji": "🦜"})
+    assert status == 200, told
+    await readers[to].send(writer.handle, f"Yes, from {to}.", reply_to=copies[to])
+    seen_by = [(writer, town.address(rail, to), native_id)]
+    seen_by += [(readers[other], writer.handle, copies[other]) for other in copies]
+    for phone, peer, message_id in seen_by:
+
+        async def seen(phone: Phone = phone, peer: str = peer, message_id: str = message_id) -> None:
+            shown = {message["native_id"]: message for message in await phone.inbox(peer)}
+            assert list(shown[message_id]["reactions"].values()) == ["🦜"]
+            answers = [one for one in shown.values() if one["text"] == f"Yes, from {to}."]
+            assert [one["reply_to"] for one in answers][-1:] == [message_id]
+
+        await eventually(seen)
 
 
 async def test_all_copies_agree_or_the_difference_has_its_reason(town: Town, found: Observed) -> None:
