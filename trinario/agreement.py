@@ -14,6 +14,8 @@ Shown = Mapping[str, Any]
 Copies = Mapping[tuple[str, str], Shown]
 """Rail and native id -> the message there."""
 
+QUEUED = "queued"
+"""What differs of a copy that its bridge has not told of yet."""
 _THERE = frozenset({"posted", "delivered", "read"})
 _SIGNS = re.compile(r"[*_~`>\s]+")
 """What bridges write where a rail has no formatting: signs, and other breaks of lines."""
@@ -96,7 +98,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {"text": ("edit",), "unsend": ("unsend",
 
 def _reason(story: Mapping[str, Any], leg: Mapping[str, Any], what: str) -> str:
     """Why a copy may differ: what its leg says, or those of the changes that are concerned; empty for no reason."""
-    found = [leg["why"]] if leg["status"] not in _THERE else []
+    found = [] if leg["status"] in _THERE else ["still on its way"] if leg["status"] == QUEUED else [leg["why"]]
     if what in ("text", "files", "missing"):
         found += leg["lost"]
     for change in story["changes"]:

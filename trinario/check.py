@@ -12,7 +12,7 @@ from bus.connection import Connection
 from router.ledger.service import Asking
 from router.people import People
 from schemas.handles import Handle
-from trinario.agreement import Shown, differences, natives_of
+from trinario.agreement import QUEUED, Shown, differences, natives_of
 from trinario.bus_access import connected
 from trinario.failures import Failed, NotReachable
 from trinario.options import COMMON, Common
@@ -43,11 +43,16 @@ async def check(*, since: str = "24h", within: float = 30.0, common: Common = CO
     place, output = common.place(), common.output()
     known, settings = running(place), machine(place, config=None).settings
     since_ms = int(time.time() * 1000) - ago_ms(since)
+    deadline_s = time.monotonic() + within
     timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
     async with connected(place) as connection, aiohttp.ClientSession(timeout=timeout) as http:
         quiet = await _quiet(connection, known, within_s=within, output=output)
         rails = Rails(http=http, urls=known.rails, settings=settings.rails)
         checked, found = await compared(connection, rails, since_ms=since_ms)
+        while quiet and any(one["what"] == QUEUED for one in found):  # done, but the log has not been told yet
+            await asyncio.sleep(_LOOK_EVERY_S)
+            quiet = time.monotonic() < deadline_s
+            checked, found = await compared(connection, rails, since_ms=since_ms)
     unexplained = sum(not one["reason"] for one in found)
     answer = {"checked": checked, "quiet": quiet, "unexplained": unexplained, "differences": found}
     output.document(answer, lambda: _told(answer))

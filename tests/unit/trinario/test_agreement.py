@@ -52,6 +52,7 @@ def test_what_differs_is_told_with_its_reason_or_without() -> None:
         ("files", "image: sent as a link")
     ]
     assert found(story("failed"), copy("Pasta")) == [("failed", "account gone")]
+    assert found(story("queued"), copy("Pasta")) == [("queued", "still on its way")]
     assert found(story(), copy("Pasta"), unsent=True, text="") == [("unsend", "")]
     late = {
         "kind": "unsend",
