@@ -63,7 +63,7 @@ async def explain(conn: Connection, from_handle: Handle, to: Handle | Conversati
     """
     fixed = await topology.fixed(conn)
     partitions = fixed.partitions if fixed is not None else 1
-    conversation = await _group(conn, ConversationId(to), partitions) if is_group(to) else None
+    conversation = await group_of(conn, ConversationId(to), partitions) if is_group(to) else None
     people = People(conn)
     await people.prefetch([from_handle] if conversation is not None else [from_handle, Handle(to)])
     named = [from_handle] if conversation is not None else [from_handle, Handle(to)]
@@ -108,8 +108,8 @@ def _message(actor: Handle, conversation: ConversationId, to: tuple[Handle, ...]
     )
 
 
-async def _group(conn: Connection, conversation: ConversationId, partitions: int) -> Conversation:
-    """A group's state: its snapshot, and what the log has since."""
+async def group_of(conn: Connection, conversation: ConversationId, partitions: int) -> Conversation:
+    """A group's state: its snapshot, and what the log has since. Raises `UnknownConversation`."""
     partition = partition_of(conversation, partitions)
     entry = await Bucket(conn, STATE).get(f"{partition}.{conversation}")
     state = decode_conversation(entry.value) if entry is not None else begin(conversation, ())

@@ -222,6 +222,15 @@ def _groups(app: App) -> None:
         f"trinario group rename {_GROUP} 'Sunday lunch' {me}",
         f"trinario group rename {_GROUP} --until never {me}",
     )
+    would = f"trinario group plan {_GROUP}"
+    _command(
+        group,
+        "plan",
+        "planning:plan",
+        "What each rail's group is to look like.",
+        would,
+        f"{would} --with messenger:alice.bianchi",
+    )
     _command(group, "close", "groups:close", "End it.", f"trinario group close {_GROUP} {me}")
 
 

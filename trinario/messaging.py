@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from schemas.groups import is_group
 from schemas.handles import parse
 from trinario.client import acting, reconnecting
 from trinario.failures import Misused
@@ -96,12 +97,19 @@ async def inbox(
     async with acting(common.place(), me) as client:
         peer = None if with_ is None else await addressed(client, me, with_)
         messages = await client.messages(peer=peer, unread=unread)
-    common.output().documents((picked(one, *MESSAGE_KEYS) for one in messages), lambda: _inbox_table(messages))
+        is_in_group = peer is not None and with_ is not None and is_group(with_)
+        others = len((await client.group(peer))["members"]) - 1 if peer is not None and is_in_group else 0
+    common.output().documents((_line(one) for one in messages), lambda: _inbox_table(messages, others))
 
 
-def _inbox_table(messages: list[dict[str, Any]]) -> "RenderableType | str":
+def _line(message: dict[str, Any]) -> dict[str, Any]:
+    """In a group, who has read it, too."""
+    return picked(message, *MESSAGE_KEYS, *(("read_by",) if "read_by" in message else ()))
+
+
+def _inbox_table(messages: list[dict[str, Any]], others: int) -> "RenderableType | str":
     rows = (
-        (clock(one["sent_at_ms"]), one["from"], one["to"], _with_reply(one), _state(one), one["native_id"])
+        (clock(one["sent_at_ms"]), one["from"], one["to"], _with_reply(one), _state(one, others), one["native_id"])
         for one in messages
     )
     return table(("sent", "from", "to", "text", "status", "native id"), rows, empty="Nothing here.")
@@ -111,9 +119,12 @@ def _with_reply(message: dict[str, Any]) -> str:
     return f"{said(message)}\n(answers {message['reply_to']})" if message["reply_to"] else said(message)
 
 
-def _state(message: dict[str, Any]) -> str:
+def _state(message: dict[str, Any], others: int) -> str:
+    """`others`: how many else are in the group; 0 when it is not one group's messages that are shown."""
     if message["direction"] == "in":
         return "read" if message["read"] else "new"
+    if others and message.get("read_by"):
+        return f"read by {len(message['read_by'])} of {others}"
     error = message.get("error")
     return f"{message['status']}: {error['message']}" if error else str(message["status"])
 

@@ -1,7 +1,7 @@
 """What a rail's native group is to look like, and what has to change for that. Pure, so it can be shown beforehand.
 
 Everybody in the group is there as themselves where they have an account, else as a ghost. A rail that has no groups, or
-none so large, is left out as a whole: half a group would be a lie. Called by `acts` for every leg of a group, and by
+none so large, is left out as a whole: half a group would be a lie. Called by `groups` for every leg of a group, and by
 `trinario group plan`.
 """
 
@@ -31,6 +31,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What that changes in the native group that is there. Native ids."""
 
     add: tuple[str, ...] = ()
+    """They come as plain members; what else they are is in `roles`."""
     remove: tuple[str, ...] = ()
     roles: tuple[tuple[str, Role], ...] = ()
     rename: str = ""
@@ -74,6 +75,6 @@ def changes(now: Sequence[tuple[str, Role]], name: str, then: Wanted) -> Changes
     return Changes(
         add=tuple(member for member in after if member not in before),
         remove=tuple(member for member in before if member not in after),
-        roles=tuple((member, role) for member, role in after.items() if before.get(member, role) != role),
+        roles=tuple((member, role) for member, role in after.items() if before.get(member, "member") != role),
         rename=then.name if then.name != name else "",
     )

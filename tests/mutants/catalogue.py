@@ -80,6 +80,8 @@ MUTANTS = (
         file="router/core/groups.py",
         before="group.left.get(person.id, 0) > event.seen",
         after="group.left.get(person.id, 0) < 0",
-        tests=("tests/unit/router/test_groups.py::test_a_removal_wins_over_a_late_add",),
+        tests=(
+            "tests/unit/router/test_groups.py::test_mautrix_meta_65_mautrix_whatsapp_389_a_removal_wins_over_a_late_add",
+        ),
     ),
 )

@@ -111,7 +111,7 @@ async def test_second_thoughts_in_a_group(town: Trinario) -> None:
 
 
 async def test_coming_and_going(town: Trinario) -> None:
-    """meta_65, whatsapp_389: who leaves or is taken out gets nothing after, on no rail, and is not put back."""
+    """Who leaves or is taken out gets nothing after, on no rail, and is not put back."""
     group = await made(town, BOB, "Lunch", ALICE)
     await town.cli("send", "--as", BOB, "--to", group, "two of us")
     await sees(town, ALSO_ALICE, group, "two of us")
@@ -188,7 +188,8 @@ async def test_a_group_with_an_end(town: Trinario) -> None:
     assert datetime.now().astimezone() >= until
 
 
-async def test_whatsapp_893_signal_216_one_message_however_many_observe_it(town: Trinario) -> None:
+@pytest.mark.thread("mautrix/whatsapp#893", "mautrix/signal#216")
+async def test_mautrix_whatsapp_893_mautrix_signal_216_one_message_however_many_observe_it(town: Trinario) -> None:
     """Alice and Bob both are in the Messenger group, and both accounts observe what is said there: it is one event."""
     group = await made(town, ALSO_ALICE, "Both", ALSO_BOB)
     (sent,) = await town.cli("send", "--as", ALSO_ALICE, "--to", group, "seen by both")
@@ -265,3 +266,90 @@ async def test_what_each_rail_would_be_given(town: Trinario) -> None:
     (found,) = await town.cli(*ask, "--length", "5000")
     assert {leg["rail"]: len(leg["as"]) for leg in found["legs"]} == {"whatsapp": 2, "messenger": 3}
     assert (await town.refused(*ask, "--kind", "poll", "--size", "3")).code == 2
+
+
+async def test_what_each_rails_group_would_look_like(town: Trinario) -> None:
+    """`group plan`: who is there as what, and what an invitation would change, before and as it is then done."""
+    group = await made(town, BOB, "Planned", ALICE)
+    await town.cli("send", "--as", BOB, "--to", group, "hello")
+    await sees(town, ALSO_ALICE, group, "hello")
+    planned = {one["rail"]: one for one in await town.cli("group", "plan", group, "--with", CARLA, "--name", "Wider")}
+    assert planned.keys() == {"whatsapp", "messenger", "instagram"}
+    assert planned["instagram"]["add"] == [CARLA]
+    assert [one.startswith("ghost of ") for one in planned["messenger"]["add"]] == [True]
+    assert {(one["fits"], one["rename"]) for one in planned.values()} == {(True, "Wider")}
+    here = {one["as"] for one in planned["messenger"]["members"]} - set(planned["messenger"]["add"])
+    assert here == {ALSO_ALICE, ALSO_BOB}
+    assert len(await members(town, BOB, group)) == 2
+
+    await town.cli("group", "invite", group, "--as", BOB, "--with", CARLA)
+    await town.cli("group", "rename", group, "Wider", "--as", BOB)
+
+    async def as_planned() -> None:
+        for one in await town.cli("group", "plan", group):
+            assert (len(one["members"]), one["add"], one["rename"]) == (3, [], "")
+
+    await eventually(as_planned)
+    assert (await town.refused("group", "plan", "grp_nothing")).code == 3
+    assert (await town.refused("group", "plan", "con_nothing")).code == 2
+
+
+@pytest.mark.thread("mautrix/whatsapp#149", "mautrix/signal#11", "mautrix/telegram#779", "mautrix/signal#620")
+async def test_mautrix_whatsapp_149_mautrix_signal_620_who_leaves_has_left_on_every_rail(town: Trinario) -> None:
+    """Out of the mirrors, and out of the group itself; what others say after does not put anybody back."""
+    group = await made(town, BOB, "Left", ALICE, CARLA)
+    await town.cli("send", "--as", BOB, "--to", group, "one")
+    await sees(town, ALSO_ALICE, group, "one")
+    await town.cli("group", "leave", group, "--as", ALSO_ALICE)
+
+    async def out_everywhere() -> None:
+        for who in (BOB, ALSO_BOB, CARLA):
+            assert not {ALICE, ALSO_ALICE} & await members(town, who, group)
+            assert len(await members(town, who, group)) == 2
+
+    await eventually(out_everywhere)
+    await town.cli("send", "--as", CARLA, "--to", group, "two")
+    await sees(town, ALSO_BOB, group, "one", "two")
+    await out_everywhere()
+
+
+@pytest.mark.thread("mautrix/whatsapp#717", "matrix-puppet-imessage#15")
+async def test_mautrix_whatsapp_717_matrix_puppet_imessage_15_history_stays_and_nobody_is_put_back(
+    town: Trinario,
+) -> None:
+    """Who has left reads what was said till then on all their rails, and cannot write themselves in again."""
+    group = await made(town, ALICE, "Kept", BOB, CARLA)
+    await town.cli("send", "--as", ALICE, "--to", group, "stays")
+    for who in (BOB, ALSO_BOB):
+        await sees(town, who, group, "stays")
+    await town.cli("group", "leave", group, "--as", BOB)
+
+    async def out() -> None:
+        assert not {BOB, ALSO_BOB} & await members(town, ALSO_ALICE, group)
+        for who in (BOB, ALSO_BOB):
+            assert (await town.refused("send", "--as", who, "--to", group, "back")).code == 4
+
+    await eventually(out)
+    await town.cli("send", "--as", CARLA, "--to", group, "after")
+    await sees(town, ALSO_ALICE, group, "stays", "after")
+    for who in (BOB, ALSO_BOB):
+        await sees(town, who, group, "stays")
+    await out()
+
+
+async def test_read_by_some_of_them(town: Trinario) -> None:
+    """Each reader is told of by name, wherever they read; the message is read when everybody has."""
+    group = await made(town, ALICE, "Readers", BOB, CARLA)
+    await town.cli("send", "--as", ALICE, "--to", group, "who reads?")
+    for who in (ALSO_BOB, CARLA):
+        await sees(town, who, group, "who reads?")
+
+    async def readers(count: int, status: str) -> None:
+        for who in (ALICE, ALSO_ALICE):
+            (message,) = await shown(town, who, group)
+            assert (len(message["read_by"]), message["status"] == "read") == (count, status == "read"), message
+
+    await town.cli("read", "--as", ALSO_BOB, "--with", group)
+    await eventually(lambda: readers(1, "sent"))
+    await town.cli("read", "--as", CARLA, "--with", group)
+    await eventually(lambda: readers(2, "read"))

@@ -99,7 +99,8 @@ def test_who_leaves_gets_nothing_after_and_says_nothing(town: Town) -> None:
     assert acts(town.route(said(ALICE_WA, event="evt_u"), "whatsapp")) == {"messenger": "post"}
 
 
-def test_a_removal_wins_over_a_late_add(town: Town) -> None:
+@pytest.mark.thread("mautrix/meta#65", "mautrix/whatsapp#389")
+def test_mautrix_meta_65_mautrix_whatsapp_389_a_removal_wins_over_a_late_add(town: Town) -> None:
     """mautrix/meta#65: an older invitation does not bring back who has left; one that knows of it does."""
     town.route(membership("remove", CARLA_IG), "whatsapp")
     late = town.route(membership("add", CARLA_IG, actor=BOB_MS, seen=1, event="evt_n"), "messenger")

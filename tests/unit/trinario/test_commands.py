@@ -48,6 +48,7 @@ OFFERED = {
     "group role",
     "group rename",
     "group close",
+    "group plan",
     "person list",
     "person show",
     "person link",
