@@ -138,7 +138,7 @@ def _shown(found: Sequence[Mapping[str, Any]]) -> Any:
 
 def _change(one: Mapping[str, Any], node: str) -> str:
     if not one["fits"]:
-        return f"left out: {one['why']}"
+        return f"no group: {one['why']}; a thread each"
     if node in one["add"]:
         return "comes"
     if node in one["remove"]:

@@ -1,7 +1,7 @@
 """Legs -> calls: what has to be done on the rail next. The SQL runs in transactions.
 
-Which act is whose: messages `posting`, edits, unsends and votes `changes`, reactions `reactions`; receipts, blocks and
-failures are here.
+Which act is whose: messages `posting`, edits, unsends and votes `changes`, reactions `reactions`, all of them in groups
+that the rail cannot hold `apart`; receipts, blocks and failures are here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from typing import assert_never
 
 import msgspec
 
-from bridges.kit import accounts, changes, extension, groups, idmap, posting, reactions, receipts
+from bridges.kit import accounts, apart, changes, extension, groups, idmap, posting, reactions, receipts
 from bridges.kit.contract import Translator
-from bridges.kit.legs import LegRow, Work
+from bridges.kit.legs import NO_GROUP, LegRow, Work
 from bridges.kit.steps import (
     Context,
     Finished,
@@ -26,6 +26,7 @@ from bridges.kit.steps import (
 from schemas.codec import decode_event, decode_seats
 from schemas.errors import explain
 from schemas.events import Block, Receipt, Results
+from schemas.groups import is_group
 from schemas.ids import RailName
 
 _works = msgspec.msgpack.Decoder(Work)
@@ -48,7 +49,8 @@ def plan(tx: Transaction, row: LegRow, context: Context, *, done: int, refused: 
     work = _works.decode(row.payload)
     match row.act:
         case "post":
-            return posting.plan(tx, row, work, context)
+            is_apart = bytes(work.group) != bytes(NO_GROUP)
+            return (apart.post if is_apart else posting.plan)(tx, row, work, context)
         case "read" | "delivered":
             return _nth(list(_receipts(tx, row, work, context.translator.rail)), done)
         case "block":
@@ -56,7 +58,8 @@ def plan(tx: Transaction, row: LegRow, context: Context, *, done: int, refused: 
         case "fail":
             return _nth(list(_failures(tx, row, work, context.translator)), done)
         case "edit" | "unsend" | "react" | "vote":
-            return _CHANGES[row.act](tx, row, work, context, refused=refused)
+            step = apart.change(tx, row, work, context, refused=refused) if is_group(row.conversation) else None
+            return step or _CHANGES[row.act](tx, row, work, context, refused=refused)
         case "group":
             return groups.leg(tx, row.conversation, work, context)
         case _:

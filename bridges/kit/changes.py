@@ -105,7 +105,7 @@ def _in_place(
             now = Shown(kind=kind, digest=shown.words_digest(piece.body))
             return Sending(call=call, changes=((one.place.native_id, now),), has_other_way=True)
     for one in worded[len(pieces) :]:
-        return _take_back(one.place)
+        return take_back(one.place)
     if len(pieces) > len(worded):
         first = parts[0].place
         number = max(one.place.part for one in parts if one.place.part < LATER) + 1
@@ -147,10 +147,10 @@ def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
         said = words.taken_back(seat.name)
         phrase = phrases.UNSEND_KEPT if work.leg.keep else phrases.UNSEND_NOTICE
         return said_later(tx, row, work, context, event=event, live=live, said=said, phrase=phrase)
-    return _take_back(live[0].place)
+    return take_back(live[0].place)
 
 
-def _take_back(place: Place) -> Sending:
+def take_back(place: Place) -> Sending:
     """By whoever has written it: what somebody else has chosen or felt about a message goes with it."""
     call = extension.unsend(node=place.author, native_id=place.native_id)
     return Sending(call=call, changes=((place.native_id, GONE),), has_other_way=True)

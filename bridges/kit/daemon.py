@@ -125,7 +125,7 @@ class Bridge:
             translator=translator, client=client, store=store, outbox=self.outbox, outlet=self.outlet
         )
         self.log = LogReader(
-            rail=rail,
+            capabilities=translator.capabilities,
             conn=conn,
             store=store,
             outbox=self.outbox,

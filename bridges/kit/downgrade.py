@@ -98,14 +98,16 @@ def fit(
     author: str = "",
     forwarded: int = 0,
     answering: str = "",
+    heading: str = "",
 ) -> Fitted | Refused:
     """What the rail is given of a message.
 
     `author` is the sender's name, for sentences about them. `answering` is an excerpt of the answered message
     (`words.excerpt`), for when the answer cannot be tied to it natively; empty when it can, or when there is none.
+    `heading` is a line to stand above all.
     """
     fitting = _Fitting(capabilities=capabilities, style=style, link_for=link_for, name_of=name_of, author=author)
-    pieces = fitting.message(content, forwarded=forwarded, answering=answering)
+    pieces = fitting.message(content, forwarded=forwarded, answering=answering, heading=heading)
     if isinstance(pieces, Refused):
         return pieces
     return Fitted(pieces=tuple(pieces), lost=tuple(dict.fromkeys(fitting.lost)))
@@ -121,9 +123,9 @@ class _Fitting:
         self._link_for, self._name_of, self._author = link_for, name_of, author
         self.lost: list[str] = []
 
-    def message(self, content: Content, *, forwarded: int, answering: str) -> list[Piece] | Refused:
+    def message(self, content: Content, *, forwarded: int, answering: str, heading: str) -> list[Piece] | Refused:
         """The content, below what has to be said above it."""
-        above = self._above(forwarded=forwarded, answering=answering)
+        above = [*([Text(body=heading)] if heading else ()), *self._above(forwarded=forwarded, answering=answering)]
         if isinstance(content, Text):
             return self._text(words.stacked([*above, content]))
         pieces = self._content(content)

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import accounts, arrivals, echoes, extension, groups, idmap, receipts, reports, targets
+from bridges.kit import accounts, apart, arrivals, echoes, extension, groups, idmap, receipts, reports, targets
 from bridges.kit.accounts import Account, Accounts
 from bridges.kit.arrivals import Arrivals
 from bridges.kit.contract import (
@@ -235,8 +235,11 @@ class Intake:
         self, native: NativeMessage, content: Content, author: Account, recipient: Account | None
     ) -> Message:
         """The message. `recipient` None: it is to a group, whose conversation is looked up when it is claimed."""
-        conversation, to = ConversationId(""), tuple[Party, ...]()
-        if recipient is not None:
+        conversation, to = (
+            ConversationId(apart.group_of(recipient) if recipient is not None else ""),
+            tuple[Party, ...](),
+        )
+        if recipient is not None and not conversation:
             conversation = direct_conversation_id(
                 await self._accounts.person_of(author), await self._accounts.person_of(recipient)
             )

@@ -25,7 +25,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
     routed_at_ms: int = 0
     group: msgspec.Raw = NO_GROUP
-    """For act "group": msgpack of the group as it was after this entry; nil when there is none."""
+    """For act "group", and for messages in a group that the rail cannot hold: msgpack of the group as it was after this
+    entry; else nil."""
 
 
 class LegRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import accounts, adoption, groups, idmap, legs, reactions, reports, shown, targets
+from bridges.kit import accounts, adoption, apart, groups, idmap, legs, reactions, reports, shown, targets
 from bridges.kit.legs import NO_GROUP, LegRow, Work
 from bridges.kit.outbox import AWAY, Outbox, Row
 from bridges.kit.people import People
@@ -28,11 +28,12 @@ from bus.connection import ApiError, Connection
 from bus.reader import HistoryGone, Reader, ReaderLost, RolledBack
 from bus.sqlite import Store
 from bus.stored import StoredMessage
+from schemas.capabilities import Capabilities
 from schemas.codec import decode_event, decode_legs, decode_record, decode_seats, encode
 from schemas.errors import NotUnderstood
 from schemas.events import Edit, Reaction
-from schemas.ids import RailName
-from schemas.log import Entry, Record, order_of
+from schemas.groups import is_group
+from schemas.log import Entry, Leg, Record, order_of
 from schemas.people import Person
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +78,7 @@ class LogReader:
     def __init__(
         self,
         *,
-        rail: RailName,
+        capabilities: Capabilities,
         conn: Connection,
         store: Store,
         outbox: Outbox,
@@ -88,11 +89,12 @@ class LogReader:
         on_adoptions: Callable[[], None],
         now_ms: Callable[[], int],
     ) -> None:
-        self._rail, self._conn, self._store = rail, conn, store
+        self._rail, self._conn, self._store = capabilities.rail, conn, store
+        self._capabilities = capabilities
         self._outbox, self._people, self._now_ms = outbox, people, now_ms
         self._is_idle, self._foresee = is_idle, foresee
         self._on_taken, self._on_adoptions = on_taken, on_adoptions
-        self._name_on_wire = encode(rail)
+        self._name_on_wire = encode(self._rail)
         self.cursor = 0
 
     async def run(self) -> None:
@@ -185,7 +187,9 @@ class LogReader:
                     taken.confirmed.append(entry.event_id)
                 if entry.kind in _FOLDED:
                     reaches += self._take_in(tx, entry, rank, taken)
-                if entry.legs != _NO_LEGS and (row := self._leg(tx, entry, rank, one.at_ms)) is not None:
+                if (entry.legs != _NO_LEGS or is_group(entry.conversation)) and (
+                    row := self._leg(tx, entry, rank, one.at_ms)
+                ) is not None:
                     new.append(row)
                     taken.withdrawn += self._hear(tx, entry)
                 if entry.people:
@@ -245,11 +249,13 @@ class LogReader:
 
     def _leg(self, tx: Transaction, entry: Entry, rank: int, routed_at_ms: int) -> LegRow | None:
         """The row for our leg, if there is one. Most entries are told by looking for our name in the bytes."""
-        if self._name_on_wire not in bytes(entry.legs):
-            return None
-        leg = decode_legs(entry.legs).get(self._rail)
+        leg = decode_legs(entry.legs).get(self._rail) if self._name_on_wire in bytes(entry.legs) else None
+        is_apart = (leg is None or leg.act == "post") and apart.is_apart(tx, entry.conversation, self._capabilities)
+        if leg is None and is_apart:
+            leg = self._own_leg(entry)
         if leg is None:
             return None
+        group = groups.packed(tx, entry.conversation) if leg.act == "group" or is_apart else NO_GROUP
         work = Work(
             source=entry.source,
             event=entry.event,
@@ -258,7 +264,7 @@ class LogReader:
             leg=leg,
             refusal=entry.why,
             routed_at_ms=routed_at_ms,
-            group=groups.packed(tx, entry.conversation) if leg.act == "group" else NO_GROUP,
+            group=group,
         )
         new = LegRow(
             lane=_lane(entry),
@@ -272,6 +278,12 @@ class LogReader:
             taken_at_ms=self._now_ms(),
         )
         return legs.keep(tx, new)
+
+    def _own_leg(self, entry: Entry) -> Leg | None:
+        """What was done here, in a group that our rail cannot hold, has to reach its other threads here."""
+        if entry.source != self._rail or entry.outcome != "routed" or entry.kind not in apart.OWN:
+            return None
+        return Leg(act=apart.OWN[entry.kind], why="the group's other threads here")
 
     def _check_epoch(self, tx: Transaction, record: Record, taken: _Taken) -> None:
         """A new epoch: an ingress store was rolled back, and what the log has not confirmed may be gone from it."""

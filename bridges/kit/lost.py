@@ -25,6 +25,8 @@ UNSEND_NOTICE = "unsend: shown as a notice"
 UNSEND_KEPT = "unsend: kept, with a notice"
 REACTION_WORDS = "reaction: in words"
 VOTE_WORDS = "vote: in words"
+GROUP_APART = "group: a thread each"
+GROUP_CHANGE_LEFT_OUT = "group: a change left out"
 
 _IN_WORDS: Mapping[MarkKind, str] = {
     "quote": "each line begins with `> `",
@@ -98,6 +100,8 @@ def phrases() -> dict[str, str]:
         UNSEND_KEPT: "the same, because its reader keeps what others take back",
         REACTION_WORDS: "a message says who reacted with what",
         VOTE_WORDS: "a message says who chose what",
+        GROUP_APART: "each member there has a thread with the group; every message says who wrote it",
+        GROUP_CHANGE_LEFT_OUT: "in such a thread a reaction, a vote or the edit of a long text is not shown",
     }
     for mark in get_args(MarkKind):
         if mark in _IN_WORDS:

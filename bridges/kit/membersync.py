@@ -1,8 +1,8 @@
 """What a rail's native group is to look like, and what has to change for that. Pure, so it can be shown beforehand.
 
 Everybody in the group is there as themselves where they have an account, else as a ghost. A rail that has no groups, or
-none so large, is left out as a whole: half a group would be a lie. Called by `groups` for every leg of a group, and by
-`trinario group plan`.
+none so large, has no native group at all, for half a group would be a lie: its members get threads (`apart`). Called by
+`groups` for every leg of a group, and by `trinario group plan`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -71,7 +71,7 @@ def write(
                 may_have_been_sent=outcome.leg.in_doubt,
             )
             outbox.put_dead(tx, letter, since=row.taken_at_ms)
-        if outcome.ends and row.act in TOLD_ABOUT:
+        if outcome.ends and row.act in TOLD_ABOUT and (row.source != rail or outcome.failed or row.act == "group"):
             _queue_result(tx, outcome, partitions, at_ms)
     tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])
 

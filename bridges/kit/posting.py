@@ -40,7 +40,7 @@ def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
     if node is None or peer is None:
         needed = [seat for seat, found in ((sender, node), (recipient, peer)) if found is None]
         return Missing(seats=tuple(needed))
-    return _to(tx, row, event, context, seats=seats, sender=sender, node=node, peer=peer)
+    return to(tx, row, event, context, seats=seats, sender=sender, node=node, peer=peer)
 
 
 def _in_group(
@@ -58,10 +58,10 @@ def _in_group(
     if node is None:
         return Missing(seats=(sender,))
     peer = receipts.group_peer(native_id)
-    return _to(tx, row, event, context, seats=seats, sender=sender, node=node, peer=peer)
+    return to(tx, row, event, context, seats=seats, sender=sender, node=node, peer=peer)
 
 
-def _to(
+def to(
     tx: Transaction,
     row: LegRow,
     event: Message,
@@ -71,7 +71,10 @@ def _to(
     sender: Seat,
     node: str,
     peer: str,
+    first: int = 0,
+    heading: str = "",
 ) -> Step:
+    """The next piece of a message in one thread. `first`: the number of its first part; `heading`: a line above it."""
     answered = _answered(tx, event, receipts.thread_of(node, peer))
     if answered and not context.translator.capabilities.reply.is_native:
         answered = ""
@@ -89,10 +92,11 @@ def _to(
         author=sender.name,
         forwarded=event.forwarded,
         answering=quote,
+        heading=heading,
     )
     if isinstance(fitted, Refused):
         return Impossible(why=fitted.why)
-    return _next(tx, row, event, context, fitted=fitted, node=node, peer=peer, answered=answered)
+    return _next(tx, row, event, context, fitted=fitted, node=node, peer=peer, answered=answered, first=first)
 
 
 def fit(
@@ -106,6 +110,7 @@ def fit(
     forwarded: int = 0,
     answering: str = "",
     in_place: bool = False,
+    heading: str = "",
 ) -> Fitted | Refused:
     """Content as this rail takes it, with what the rail is known to refuse of its files left out of account.
 
@@ -121,6 +126,7 @@ def fit(
         author=author,
         forwarded=forwarded,
         answering=answering,
+        heading=heading,
     )
 
 
@@ -134,15 +140,16 @@ def _next(
     node: str,
     peer: str,
     answered: str,
+    first: int,
 ) -> Step:
     bound = {place.part: place for place in idmap.parts_of(tx, row.event_id)}
     pieces = fitted.pieces
-    part = next((number for number in range(len(pieces)) if number not in bound), None)
+    part = next((number for number in range(first, first + len(pieces)) if number not in bound), None)
     if part is None:
-        native_ids = tuple(bound[number].native_id for number in range(len(pieces)))
+        native_ids = tuple(bound[number].native_id for number in range(first, first + len(pieces)))
         skipped = "" if pieces else "this rail shows nothing of it"
         return Finished(native_ids=native_ids, lost=fitted.lost, skipped=skipped)
-    piece = pieces[part]
+    piece = pieces[part - first]
     found = uploads.of(tx, files_of(piece), context.now_ms())
     if isinstance(found, list):
         return Wanting(node=node, files=tuple(found))
@@ -156,7 +163,7 @@ def _next(
         opaque=key,
         order=row.rank,
         sent_at_ms=event.at_ms,
-        reply_to=answered if part == 0 else "",
+        reply_to=answered if part == first else "",
         forwarded=event.forwarded,
         uploads=found,
     )
@@ -170,16 +177,16 @@ def _next(
         shown=shown.of(piece, poll=poll),
     )
     return Sending(
-        call=context.translator.post(post), written=written, is_last=part == len(pieces) - 1, lost=fitted.lost
+        call=context.translator.post(post), written=written, is_last=part == first + len(pieces) - 1, lost=fitted.lost
     )
 
 
 def _answered(tx: Transaction, event: Message, thread: str) -> str:
-    """What the message replied to is called here: its first part, if it stands in the same thread."""
+    """What the message replied to is called in this thread: its first part there; empty: it does not stand in it."""
     if event.reply_to is None:
         return ""
     found = idmap.parts_of(tx, event.reply_to)
-    return found[0].native_id if found and found[0].thread == thread else ""
+    return next((place.native_id for place in found if place.thread == thread), "")
 
 
 def files_of(piece: Piece) -> list[tuple[Media, MediaKind]]:

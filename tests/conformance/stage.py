@@ -35,7 +35,16 @@ from schemas.codec import decode_event, decode_record, encode
 from schemas.content import Content
 from schemas.events import AccountSeen, AnyEvent, LegResult, Message, Results
 from schemas.handles import Handle
-from schemas.ids import PEOPLE_PARTITION, EventId, PersonId, direct_conversation_id, event_id, partition_of, person_id
+from schemas.ids import (
+    PEOPLE_PARTITION,
+    ConversationId,
+    EventId,
+    PersonId,
+    direct_conversation_id,
+    event_id,
+    partition_of,
+    person_id,
+)
 from schemas.log import Entry, order_of
 from tests.must import eventually
 
@@ -128,6 +137,7 @@ class Stage:
         self.alice = ALICE
         self._open = contextlib.AsyncExitStack()
         self._numbers = 0
+        self._names: list[str] = []
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as opened:
@@ -185,25 +195,43 @@ class Stage:
         )
 
     async def _people(self, service: Service) -> None:
-        """Bob joins the rail under whichever form of address it takes; Alice is seen on the probe."""
-        for address in _ADDRESSES:
-            body = {"address": address, "name": "Bob"}
-            async with self._http.post(f"{service.url}/client/v1/accounts", json=body) as answer:
-                told = await answer.json()
-                if answer.status == 201:
-                    self.bob = Phone(self._http, service.url, told["account"], told["token"])
-                    break
-        else:
-            raise AssertionError(told)
-        await self._publish(AccountSeen(id=event_id(PROBE, "account", "alice"), actor=ALICE, name="Alice"))
+        """Bob joins the rail; Alice is seen on the probe."""
+        self._url = service.url
+        self.bob = await self._registered("Bob", _ADDRESSES)
+        await self.publish(AccountSeen(id=event_id(PROBE, "account", "alice"), actor=ALICE, name="Alice"))
         bob = PersonId(person_id(self.bob.handle))
         self.bob_person, self.conversation = bob, direct_conversation_id(person_id(ALICE), bob)
 
-        async def both_known() -> None:
-            seen = {one.entry.people[0].id for one in await self.log() if one.entry.people}
-            assert {person_id(ALICE), bob} <= seen
+        await self._known({person_id(ALICE), bob})
 
-        await eventually(both_known)
+    async def joined(self, name: str) -> Phone:
+        """One more person on the rail, once the federation knows them; their phone. Each name once."""
+        address = name.lower()
+        phone = await self._registered(name, (f"{address}.neri", f"@{address}", f"+39333{len(self._names):07}"))
+        await self._known({self.person(phone.handle)})
+        return phone
+
+    def person(self, handle: Handle) -> PersonId:
+        """Who somebody is who has one account."""
+        return PersonId(person_id(handle))
+
+    async def _registered(self, name: str, addresses: tuple[str, ...]) -> Phone:
+        """An account under whichever form of address the rail takes."""
+        told: Any = None
+        self._names.append(name)
+        for address in addresses:
+            body = {"address": address, "name": name}
+            async with self._http.post(f"{self._url}/client/v1/accounts", json=body) as answer:
+                told = await answer.json()
+                if answer.status == 201:
+                    return Phone(self._http, self._url, told["account"], told["token"])
+        raise AssertionError(told)
+
+    async def _known(self, persons: set[PersonId]) -> None:
+        async def seen() -> None:
+            assert persons <= {one.entry.people[0].id for one in await self.log() if one.entry.people}
+
+        await eventually(seen)
 
     # --- the bus ---
 
@@ -212,7 +240,8 @@ class Stage:
         self._numbers += 1
         return event_id(PROBE, kind, str(self._numbers))
 
-    async def _publish(self, event: AnyEvent) -> None:
+    async def publish(self, event: AnyEvent) -> None:
+        """As the probe's bridge would."""
         of_people = isinstance(event, AccountSeen)
         partition = PEOPLE_PARTITION if of_people else partition_of(event.conversation, PARTITIONS)
         await self._publisher.publish_many([(ingress(PROBE, partition), encode(event), event.id)])
@@ -286,22 +315,24 @@ class Stage:
             native_id=f"probe-{self._numbers}",
             **more,
         )
-        await self._publish(event)
+        await self.publish(event)
         return event.id
 
-    async def do(self, kind: type[AnyEvent], target: EventId, **more: Any) -> EventId:
-        """Alice edits, takes back, reacts to or votes on a message of the log."""
+    async def do(
+        self, kind: type[AnyEvent], target: EventId, *, conversation: ConversationId | None = None, **more: Any
+    ) -> EventId:
+        """Alice edits, takes back, reacts to or votes on a message of the log; `conversation`: in a group."""
         rank = (await self.logged(target)).rank
         event = kind(
             id=self.next_id(kind.__name__),
-            conversation=self.conversation,
+            conversation=conversation or self.conversation,
             actor=ALICE,
             target=target,
             rank=rank,
             at_ms=1_790_000_000_000 + self._numbers,
             **more,
         )
-        await self._publish(event)
+        await self.publish(event)
         return event.id
 
 
