@@ -2,6 +2,7 @@
 
 1. Host is this server's own name: another site's name that was made to point here (DNS rebinding) gets nothing.
 2. What changes anything, and the WebSocket, comes from our own page: Origin, and a header that forms cannot send.
+   Files are asked for by elements, which send no header of ours: there Sec-Fetch-Site says that our page asks.
 3. ``/api/`` but the login itself needs the session cookie.
 4. Every answer forbids the browser to load, frame or run anything that is not ours.
 """
@@ -28,9 +29,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(self), payment=(), usb=()",
 }
-_API, _LOGIN, _SOCKET = "/api/", "/api/login", "/api/ws"
+_API, _LOGIN, _SOCKET, _MEDIA = "/api/", "/api/login", "/api/ws", "/api/media/"
 _HARMLESS = frozenset({"GET", "HEAD"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -61,7 +62,11 @@ class Gate:
         is_socket, is_api = request.path == _SOCKET, request.path.startswith(_API)
         if (is_socket or request.method not in _HARMLESS) and request.headers.get("Origin") != f"http://{host}":
             return refused(403, "bad_origin", "Only the console's own page may do this: open it and do it there.")
-        if is_api and not is_socket and request.headers.get(CALL_HEADER) != "1":
+        if request.path.startswith(_MEDIA):  # images and players send no headers of ours; browsers say who asks
+            is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
+        else:
+            is_ours = request.headers.get(CALL_HEADER) == "1"
+        if is_api and not is_socket and not is_ours:
             return refused(403, "bad_call", f"Calls carry the header {CALL_HEADER}: 1.")
         if is_api and request.path != _LOGIN and not self._login.admits(request.cookies.get(self.cookie)):
             return refused(401, "unauthorised", "Open the address that `trinario up` prints: it has the key.")
@@ -70,5 +75,6 @@ class Gate:
 
 async def mark(_: web.Request, response: web.StreamResponse) -> None:
     """Signal handler: puts `HEADERS` on every answer, errors and WebSocket handshakes too."""
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")

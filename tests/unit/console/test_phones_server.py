@@ -71,6 +71,36 @@ async def test_a_phone_speaks_to_its_rail(visitor: Visitor, rail: RailServer, pl
     assert await read.json() == {"read": 1}
 
 
+PAGE = b"<html><script>alert(1)</script>"
+
+
+async def test_files_pass_through_in_ranges_and_none_is_a_page(
+    visitor: Visitor, rail: RailServer, place: Place
+) -> None:
+    """Megabytes up and down again, a part of them, and markup under a hostile name only as a download (T9)."""
+    await registered(rail, place, ALICE, "Alice")
+    voice = b"OggS" + bytes(3 * 1024 * 1024)
+    for body, name in ((voice, "note.ogg"), (PAGE, '"><script>alert(1)</script>.html')):
+        made = await visitor.http.post(
+            f"{visitor.url}/api/rails/whatsapp/media",
+            params={"name": name},
+            data=body,
+            headers={"X-Trinario": "1", "Origin": visitor.url, "X-As": ALICE},
+        )
+        assert made.status == 201, await made.text()
+        path = f"/api/media/{ALICE}/{(await made.json())['media_id']}"
+        whole = await visitor.call("GET", path, Sec_Fetch_Site="same-origin")
+        assert await whole.read() == body
+        part = await visitor.call("GET", path, Sec_Fetch_Site="same-origin", Range="bytes=2-5")
+        assert (part.status, await part.read()) == (206, body[2:6])
+        assert "sandbox" in whole.headers["Content-Security-Policy"]
+        assert whole.headers["X-Content-Type-Options"] == "nosniff"
+        for site in ("cross-site", "same-site", "none", None):
+            assert (await visitor.call("GET", path, Sec_Fetch_Site=site)).status == 403
+    assert whole.content_type == "application/octet-stream"
+    assert whole.headers["Content-Disposition"] == "attachment"
+
+
 async def test_a_rails_refusal_is_shown_as_it_is(visitor: Visitor, rail: RailServer, place: Place) -> None:
     """Its status and its words."""
     await registered(rail, place, ALICE, "Alice")
