@@ -204,9 +204,18 @@ def plan(tx: Transaction, conversation: ConversationId, group: Group | None, con
 
 
 def leg(tx: Transaction, conversation: ConversationId, work: Work, context: Context) -> Step:
-    """A leg with act "group": the group as it was when the log said so."""
-    group = _states.decode(work.group) if bytes(work.group) != bytes(NO_GROUP) else None
-    return plan(tx, conversation, group, context)
+    """A leg with act "group": the group as it was when the log said so. A group that was made here and refused ends."""
+    if bytes(work.group) != bytes(NO_GROUP):
+        return plan(tx, conversation, _states.decode(work.group), context)
+    event = decode_event(work.event)
+    native_id = native_of(tx, conversation)
+    if not isinstance(event, GroupFounded) or not native_id:
+        return Finished(skipped="the log has no such group")
+    founder = next((one.native_id for one in accounts.by_handle(tx, event.actor) if not one.is_ghost), "")
+    members: membersync.Native = ((founder, "owner"),) if founder else ()
+    none = membersync.Wanted(name=event.name, members=members, banned=(), until_ms=0, closed=True)
+    call = extension.put_group(key=conversation, native_id=native_id, then=none)
+    return Sending(call=call, is_last=True, grouped=True)
 
 
 def seats_of(tx: Transaction, conversation: str, persons: tuple[PersonId, ...]) -> dict[PersonId, Seat]:

@@ -337,6 +337,32 @@ async def test_mautrix_whatsapp_717_matrix_puppet_imessage_15_history_stays_and_
     await out()
 
 
+async def test_what_the_router_refuses_is_undone_where_it_was_done(town: Trinario) -> None:
+    """Carla is not to be reached: who puts her into a group on their rail sees her gone again; a new group ends."""
+    group = await made(town, ALICE, "Undone", BOB)
+    await town.cli("send", "--as", ALICE, "--to", group, "two of us")
+    await sees(town, BOB, group, "two of us")
+    await town.cli("person", "prefer", CARLA, "--never", "instagram")
+    try:
+        (invited,) = await town.cli("group", "invite", group, "--as", ALICE, "--with", CARLA)
+        assert len(invited["members"]) == 3
+
+        async def undone() -> None:
+            assert len(await members(town, ALICE, group)) == 2
+
+        await eventually(undone)
+        refused = await made(town, ALICE, "Never was", BOB, CARLA)
+
+        async def ended() -> None:
+            (found,) = await town.cli("group", "show", refused, "--as", ALICE)
+            assert found["closed"] is True
+
+        await eventually(ended)
+        assert not await _is_in(town, BOB, refused)
+    finally:
+        await town.cli("person", "prefer", CARLA, "--everywhere")
+
+
 async def test_read_by_some_of_them(town: Trinario) -> None:
     """Each reader is told of by name, wherever they read; the message is read when everybody has."""
     group = await made(town, ALICE, "Readers", BOB, CARLA)
