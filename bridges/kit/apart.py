@@ -106,7 +106,7 @@ def change(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
     event = decode_event(work.event)
     target = getattr(event, "target", "")
     live = [one for one in standing(tx, target) if one.shown.kind != "gone"]
-    if not is_group(row.conversation) or not live or any(receipts.is_group(one.place.thread) for one in live):
+    if all(receipts.is_group(one.place.thread) for one in live):
         return None
     copies = [one for one in live if one.place.part or row.source != context.translator.rail]
     if not copies:

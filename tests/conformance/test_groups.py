@@ -13,7 +13,7 @@ from bridges.kit import lost
 from bridges.kit.contract import Translator
 from schemas.capabilities import Level
 from schemas.content import Text
-from schemas.events import Edit, GroupFounded, Message, Receipt, Unsend
+from schemas.events import Edit, GroupChanged, GroupFounded, Membership, Message, Receipt, Unsend
 from schemas.groups import group_id
 from schemas.ids import ConversationId, EventId
 from tests.conformance.stage import ALICE, PROBE, Phone, Stage
@@ -52,9 +52,9 @@ async def apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield made
 
 
-async def founded(stage: Stage) -> tuple[ConversationId, Phone]:
-    """Alice's group, with Bob and Carla, who both are on the rail; and Carla's phone."""
-    carla = await stage.joined("Carla")
+async def founded(stage: Stage, name: str = "Carla") -> tuple[ConversationId, Phone]:
+    """Alice's group, with Bob and somebody who joins the rail for it; and their phone."""
+    carla = await stage.joined(name)
     number = stage.next_id("group")
     conversation = group_id(PROBE, number)
     persons = (stage.bob_person, stage.person(carla.handle))
@@ -124,7 +124,7 @@ async def test_a_group_is_a_native_group(native: Stage) -> None:
 
 
 async def test_a_group_that_the_rail_cannot_hold(apart: Stage) -> None:
-    """Each member has a thread called like it; what one says there the others get, edits, unsends and reads too."""
+    """Each member has a thread called like it; what one says there the others get, with edits, unsends and reads."""
     conversation, carla = await founded(apart)
     event = await say(apart, conversation, "all of you")
     result = await apart.result(event)
@@ -157,3 +157,33 @@ async def test_a_group_that_the_rail_cannot_hold(apart: Stage) -> None:
             assert (await all_of(phone))[0]["unsent"] is True
 
     await eventually(gone)
+
+
+async def test_a_group_with_another_name_and_fewer_members(apart: Stage) -> None:
+    """Its threads are called so too; who has been taken out hears nothing more; an answer is one."""
+    conversation, gone = await founded(apart, "Carla2")
+    before = len(await all_of(apart.bob))
+    event = await say(apart, conversation, "at one?")
+    await apart.result(event)
+    out = Membership(
+        id=apart.next_id("membership"),
+        conversation=conversation,
+        actor=ALICE,
+        change="remove",
+        who=(apart.person(gone.handle),),
+    )
+    await apart.publish(out)
+    await apart.publish(GroupChanged(id=apart.next_id("change"), conversation=conversation, actor=ALICE, name="Pier"))
+    result = await apart.result(await say(apart, conversation, "at two"))
+    assert (result.status, len(result.native_ids)) == ("posted", 1)
+    told = (await all_of(apart.bob))[before:]
+    now = "at two" if apart.can.groups.is_native else "Pier · Alice\nat two"  # two have room where groups are small
+    assert [one["text"] for one in told] == [f"{NAME} · Alice\nat one?", now]
+    assert [one["text"] for one in await all_of(gone)] == [f"{NAME} · Alice\nat one?"]
+
+    await apart.bob.call(
+        "POST", "messages", json={"to": told[0]["from"], "text": "yes", "reply_to": told[0]["native_id"]}
+    )
+    answer = await apart.heard(lambda event: isinstance(event, Message) and event.content == Text(body="yes"))
+    assert isinstance(answer, Message)
+    assert (answer.conversation, answer.reply_to) == (conversation, event)
