@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e soak mutants browser clients bench schemas pictures rails-table clean
+.PHONY: help run test check e2e soak simulation mutants browser clients bench schemas pictures rails-table clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ e2e: $(VENV)/.test ## the story over real processes, with kill -9
 
 soak: $(VENV)/.test ## people write while everything is killed: make soak SEED=7 MINUTES=10 SERVERS=3
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5) --servers $(or $(SERVERS),1)
+
+simulation: $(VENV)/.test ## all rails agree in the end, in more runs and with another seed: make simulation EXAMPLES=20000
+	@TRINARIO_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest --timeout 0 tests/simulation
 
 mutants: $(VENV)/.test ## plant bugs in a copy, and expect the tests to find each
 	@$(BIN)/python -m tests.mutants

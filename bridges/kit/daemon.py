@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from bridges.kit import idmap, quotes, reports, targets
+from bridges.kit import crossings, idmap, quotes, reports, targets
 from bridges.kit.accounts import Accounts
 from bridges.kit.adoption import Adopter
 from bridges.kit.contract import Translator
@@ -59,9 +59,9 @@ _log = structlog.get_logger(__name__)
 
 CONTENTS = (Path(__file__).parent / "contents.sql").read_text()
 GROUPS = (Path(__file__).parent / "groups.sql").read_text()
-SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS + quotes.ABSENT + GROUPS
-SCHEMA_VERSION = 5
-MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME, 4: quotes.ABSENT, 5: GROUPS}
+SCHEMA = (Path(__file__).parent / "schema.sql").read_text() + CONTENTS + quotes.ABSENT + GROUPS + crossings.TABLE
+SCHEMA_VERSION = 6
+MIGRATIONS = {2: CONTENTS, 3: idmap.GIVE_RECEIPTS_TIME, 4: quotes.ABSENT, 5: GROUPS, 6: crossings.TABLE}
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 READY_WITHIN_S = 20.0
 CALL_WITHIN_S = 30.0

@@ -183,10 +183,22 @@ class Intake:
         For receipts of delivery, which are collected, it is enough that they are in our outbox.
         """
         start_ms = self._now_ms()
+        claims, event_ids = await self.claim(updates, webhook=webhook)
+        if not claims:
+            return
+        await self._outbox.published(event_ids)
+        if self._tracer is not None:
+            fresh = set(event_ids)
+            known_ids = (claim.event.id for claim in claims if isinstance(claim, Known | KnownTarget))
+            events = [one for one in known_ids if one in fresh]
+            add_accepted(self._tracer, self._rail, events, header=traceparent, start_ms=start_ms, now_ms=self._now_ms())
+
+    async def claim(self, updates: Sequence[Native], *, webhook: bytes = b"") -> tuple[list[Claim], list[str]]:
+        """Claim updates and put what they tell into the outbox; the events that have to be on the bus before 200."""
         known = await self._accounts.get_many(name for update in updates for name in _named(update))
         claims = [await self._prepare(update, known) for update in updates]
         if not claims:
-            return
+            return [], []
         event_ids, rows = await self._store.write(
             lambda tx: (self._claim(tx, claims, webhook), self._outbox.collect(tx))
         )
@@ -194,19 +206,7 @@ class Intake:
         if any(isinstance(claim, NativeFailure) for claim in claims):
             self._results.wake(hurry=True)
         self.arrivals.wake()
-        await self._outbox.published(event_ids)
-        if self._tracer is not None:
-            fresh = set(event_ids)
-            known_ids = (claim.event.id for claim in claims if isinstance(claim, Known | KnownTarget))
-            events = [one for one in known_ids if one in fresh]
-            add_accepted(
-                self._tracer,
-                self._rail,
-                events,
-                header=traceparent,
-                start_ms=start_ms,
-                now_ms=self._now_ms(),
-            )
+        return claims, event_ids
 
     async def _prepare(self, update: Native, known: Mapping[str, Account]) -> Claim:
         """What an update is in canonical terms, as far as that needs others than the id map."""

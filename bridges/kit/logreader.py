@@ -17,7 +17,7 @@ from sqlite3 import Connection as Transaction
 import msgspec
 import structlog
 
-from bridges.kit import accounts, adoption, apart, groups, idmap, legs, reactions, reports, shown, targets
+from bridges.kit import accounts, adoption, apart, crossings, groups, idmap, legs, reactions, reports, shown, targets
 from bridges.kit.legs import NO_GROUP, LegRow, Work
 from bridges.kit.outbox import AWAY, Outbox, Row
 from bridges.kit.people import People
@@ -43,7 +43,8 @@ SLOW_S = 0.1
 PAUSE_S, LONG_PAUSE_S = 0.2, 5.0
 READ_WAIT_S = 2.0
 _NO_LEGS, _READ_ACT = b"\x80", encode("read")
-_FOLDED = ("message", "reaction", "edit", *groups.KINDS)
+_CROSSING = ("reaction", "edit")
+_FOLDED = ("message", *_CROSSING, *groups.KINDS)
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +153,8 @@ class LogReader:
         return _Read(sequence=message.sequence, at_ms=message.at_ms, record=record, is_urgent=is_urgent)
 
     async def _take(self, found: Sequence[_Read]) -> None:
-        lanes = {_lane(entry) for one in found if one.record for entry in one.record.entries if entry.legs != _NO_LEGS}
+        entries = [entry for one in found if one.record for entry in one.record.entries]
+        lanes = {_lane(entry) for entry in entries if entry.legs != _NO_LEGS or entry.kind in _CROSSING}
         idle = {lane for lane in lanes if self._is_idle(lane)}
         taken = await self._store.write(lambda tx: self._absorb(tx, found, idle), durable=False)
         self.cursor = found[-1].sequence
@@ -185,11 +187,9 @@ class LogReader:
                 rank = order_of(one.sequence, index)
                 if entry.source == self._rail:
                     taken.confirmed.append(entry.event_id)
-                if entry.kind in _FOLDED:
-                    reaches += self._take_in(tx, entry, rank, taken)
-                if (entry.legs != _NO_LEGS or is_group(entry.conversation)) and (
-                    row := self._leg(tx, entry, rank, one.at_ms)
-                ) is not None:
+                own = self._take_in(tx, entry, rank, taken, reaches) if entry.kind in _FOLDED else None
+                has_leg = own is not None or entry.legs != _NO_LEGS or is_group(entry.conversation)
+                if has_leg and (row := self._leg(tx, entry, rank, one.at_ms, own)) is not None:
                     new.append(row)
                     taken.withdrawn += self._hear(tx, entry)
                 if entry.people:
@@ -204,22 +204,30 @@ class LogReader:
         taken.rows = self._outbox.collect(tx)
         return taken
 
-    def _take_in(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:
+    def _take_in(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken, reaches: list[Reach]) -> Leg | None:
         """A message of ours has its place; a reaction counts whether or not it goes to our rail.
 
-        An edit made here: what we put there ourselves is no longer what is shown.
+        An edit made here: what we put there ourselves is no longer what is shown. The act that has to be done here once
+        more although it was done here, if there is one: see `crossings`.
         """
+        is_ours = entry.source == self._rail
         if entry.kind in groups.KINDS:
             groups.fold(tx, entry)
-            return []
+            return None
         if entry.kind == "message":
-            return self._settle(tx, entry, rank, taken) if entry.source == self._rail else []
+            reaches += self._settle(tx, entry, rank, taken) if is_ours else []
+            return None
         event = decode_event(entry.event)
-        if isinstance(event, Reaction) and entry.actor is not None and entry.outcome == "routed":
-            reactions.note(tx, event, entry.actor, rank, is_ours=entry.source == self._rail)
-        if isinstance(event, Edit) and entry.source == self._rail and entry.outcome == "routed":
-            shown.changed_here(tx, event.target)
-        return []
+        if entry.actor is None or entry.outcome != "routed":
+            return None
+        if isinstance(event, Reaction):
+            return Leg(act="react") if reactions.note(tx, event, entry.actor, rank, is_ours=is_ours) else None
+        if isinstance(event, Edit):
+            if is_ours:
+                shown.changed_here(tx, event.target)
+            is_crossed = crossings.note(tx, event.target, crossings.EDIT, is_ours=is_ours)
+            return Leg(act="edit") if is_crossed else None
+        return None
 
     def _settle(self, tx: Transaction, entry: Entry, rank: int, taken: _Taken) -> list[Reach]:
         """An event of this rail has its place (or has none: refused)."""
@@ -247,12 +255,15 @@ class LogReader:
         # A read says "delivered", too.
         return [] if reader is None else reports.hear(tx, self._outbox, self._rail, reader, entry)
 
-    def _leg(self, tx: Transaction, entry: Entry, rank: int, routed_at_ms: int) -> LegRow | None:
-        """The row for our leg, if there is one. Most entries are told by looking for our name in the bytes."""
+    def _leg(self, tx: Transaction, entry: Entry, rank: int, routed_at_ms: int, own: Leg | None) -> LegRow | None:
+        """The row for our leg, if there is one. Most entries are told by looking for our name in the bytes.
+
+        `own`: a leg that the router did not give us.
+        """
         leg = decode_legs(entry.legs).get(self._rail) if self._name_on_wire in bytes(entry.legs) else None
         is_apart = (leg is None or leg.act == "post") and apart.is_apart(tx, entry.conversation, self._capabilities)
-        if leg is None and is_apart:
-            leg = self._own_leg(entry)
+        if leg is None:
+            leg = self._own_leg(entry) if is_apart else own
         if leg is None:
             return None
         group = groups.packed(tx, entry.conversation) if leg.act == "group" or is_apart else NO_GROUP

@@ -71,9 +71,16 @@ def write(
                 may_have_been_sent=outcome.leg.in_doubt,
             )
             outbox.put_dead(tx, letter, since=row.taken_at_ms)
-        if outcome.ends and row.act in TOLD_ABOUT and (row.source != rail or outcome.failed or row.act == "group"):
+        if outcome.ends and _is_told(outcome, rail):
             _queue_result(tx, outcome, partitions, at_ms)
     tx.executemany("DELETE FROM legs WHERE id = ?", [(one.leg.row.id,) for one in outcomes if one.ends])
+
+
+def _is_told(outcome: Outcome, rail: RailName) -> bool:
+    """Of what was done here and only brought to our other copies, nothing but failures and corrections."""
+    act, is_ours = outcome.leg.row.act, outcome.leg.row.source == rail
+    is_worth_it = outcome.failed or act == "group" or (act == "edit" and outcome.lost)
+    return act in TOLD_ABOUT and (not is_ours or bool(is_worth_it))
 
 
 def _queue_result(tx: Transaction, outcome: Outcome, partitions: int, at_ms: int) -> None:

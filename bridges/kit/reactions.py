@@ -8,7 +8,7 @@ asked to do.
 from collections.abc import Sequence
 from sqlite3 import Connection as Transaction
 
-from bridges.kit import changes, quotes, receipts, words
+from bridges.kit import changes, crossings, quotes, receipts, words
 from bridges.kit import lost as phrases
 from bridges.kit.legs import LegRow, Work
 from bridges.kit.receipts import Place
@@ -19,10 +19,15 @@ from schemas.events import Reaction
 from schemas.ids import PersonId
 
 NOT_HERE = "the message is not on this rail"
+UNKNOWN = "?"
+"""Shown: one of two that have crossed."""
 
 
-def note(tx: Transaction, event: Reaction, person: PersonId, rank: int, *, is_ours: bool) -> None:
-    """The log has taken a reaction. `is_ours`: it was made on this rail, which therefore shows it."""
+def note(tx: Transaction, event: Reaction, person: PersonId, rank: int, *, is_ours: bool) -> bool:
+    """The log has taken a reaction. `is_ours`: it was made on this rail, which therefore shows it.
+
+    Whether it has to be brought here all the same: another rail's may have been written over it (`crossings`).
+    """
     if event.how == "only":
         tx.execute("DELETE FROM reactions WHERE target = ? AND person = ?", (event.target, person))
     if event.how == "remove":
@@ -31,8 +36,11 @@ def note(tx: Transaction, event: Reaction, person: PersonId, rank: int, *, is_ou
         )
     elif event.emoji:
         tx.execute("INSERT OR REPLACE INTO reactions VALUES (?, ?, ?, ?)", (event.target, person, event.emoji, rank))
+    is_crossed = crossings.note(tx, event.target, crossings.reaction_of(person), is_ours=is_ours)
     if is_ours:
-        set_shown(tx, event.target, person, "" if event.how == "remove" else event.emoji)
+        now = "" if event.how == "remove" else event.emoji
+        set_shown(tx, event.target, person, UNKNOWN if is_crossed else now)
+    return is_crossed
 
 
 def held(tx: Transaction, target: str, person: str) -> list[str]:
