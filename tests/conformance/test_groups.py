@@ -11,6 +11,7 @@ import pytest_asyncio
 from bridges.catalogue import discover
 from bridges.kit import lost
 from bridges.kit.contract import Translator
+from rails.catalogue import BUNDLED
 from schemas.capabilities import Level
 from schemas.content import Text
 from schemas.events import Edit, GroupChanged, GroupFounded, Membership, Message, Receipt, Unsend
@@ -23,6 +24,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAME = "Harbour"
 
+HERE = {rail: translator for rail, translator in discover().items() if rail in BUNDLED}
+"""A rail that runs elsewhere has one stage, that of the claims: it cannot be started anew for other documents."""
+
 
 def poorer(translator: Translator, **can: Any) -> Translator:
     """The same bridge, with a document that claims less."""
@@ -31,7 +35,7 @@ def poorer(translator: Translator, **can: Any) -> Translator:
     return type(kind.__name__, (kind,), {"capabilities": less})()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=discover().values(), ids=discover().keys())
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=HERE.values(), ids=HERE.keys())
 async def native(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """The rail as it is."""
     async with Stage(request.param, tmp_path_factory.mktemp("stage")) as made:
@@ -41,14 +45,14 @@ async def native(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 @pytest_asyncio.fixture(
     scope="module",
     loop_scope="module",
-    params=[*((rail, {"groups": Level.DROPPED}) for rail in discover()), (next(iter(discover())), {"group_most": 2})],
-    ids=[*discover(), "small groups"],
+    params=[*((rail, {"groups": Level.DROPPED}) for rail in HERE), (next(iter(HERE)), {"group_most": 2})],
+    ids=[*HERE, "small groups"],
 )
 async def apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A rail that cannot hold a group of three."""
     folder: Path = tmp_path_factory.mktemp("stage")
     rail, can = request.param
-    async with Stage(poorer(discover()[rail], **can), folder) as made:
+    async with Stage(poorer(HERE[rail], **can), folder) as made:
         yield made
 
 
