@@ -21,6 +21,7 @@ from trinario.console.answers import answered, refused
 from trinario.console.assets import Assets, collected
 from trinario.console.buslink import BusAway, BusLink
 from trinario.console.gate import Gate, mark
+from trinario.console.letters import Letters
 from trinario.console.login import VALID_S, Login, address, forget_key, kept_key
 from trinario.console.people import People
 from trinario.console.proxy import RailProxy
@@ -73,6 +74,7 @@ class Console:
             RailProxy(rails=running.rails, sessions=sessions, http=http),
             People(rails=running.rails, place=place),
             Sights(link=link),
+            Letters(place=place),
         )
         self._assets = Assets(collected())
         self._exporter = Exporter(self.samples)

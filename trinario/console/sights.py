@@ -1,6 +1,7 @@
 """What the page reads off the bus when asked: traces, dry runs, dead letters, persons, where copies came from.
 
-Everything here only looks. Texts of messages are not shown: who wants to read is on a phone.
+Everything here only looks. Texts of messages are not shown, but by the search in the ledger: who wants to read is on
+a phone.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,6 +13,7 @@ from aiohttp import web
 from bus import dead, subjects
 from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConnected
 from bus.kv import Bucket
+from bus.service import CannotAnswer, NobodyAnswers
 from bus.stored import StoredMessage, message_at
 from router.explain import explain as dry_run
 from schemas.codec import decode_event, decode_legs, decode_person, decode_record, decode_seats
@@ -21,14 +23,15 @@ from schemas.events import Results
 from schemas.handles import parse
 from schemas.log import ENTRY_BITS, Entry
 from schemas.people import Person
-from trinario.asking import story
+from trinario.asking import page, story
 from trinario.console.answers import answered, explained, refused
 from trinario.console.buslink import BusAway, BusLink
-from trinario.failures import NotFound
+from trinario.dead import is_redrivable
+from trinario.failures import NotFound, NotReachable
 
 _log = structlog.get_logger(__name__)
 _AWAY = (NotConnected, NoAnswer, NoResponder, ApiError)
-_MOST_LETTERS, _MOST_RANKS = 200, 500
+_MOST_LETTERS, _MOST_RANKS, _MOST_FOUND = 200, 500, 50
 
 Looking = Callable[[web.Request, Connection], Awaitable[Any]]
 
@@ -45,6 +48,7 @@ class Sights:
             ("/api/explain", _explain),
             ("/api/dead", _dead),
             ("/api/people", _people),
+            ("/api/search", _search),
             ("/api/origins", _origins),
         ]
         return [web.get(path, self._guarded(look)) for path, look in table]
@@ -74,6 +78,17 @@ async def _explain(request: web.Request, connection: Connection) -> Any:
     return await dry_run(connection, parse(request.query.get("from", "")), parse(request.query.get("to", "")))
 
 
+async def _search(request: web.Request, connection: Connection) -> Any:
+    """Messages in which all the words stand, newest first."""
+    words = request.query.get("words", "").strip()
+    if not words:
+        return {"found": []}
+    try:
+        return {"found": await page(connection, "search", _log.debug, words=words, limit=_MOST_FOUND)}
+    except (NobodyAnswers, CannotAnswer) as error:
+        raise NotReachable("The ledger does not answer. `trinario status` shows why.") from error
+
+
 async def _people(_: web.Request, connection: Connection) -> Any:
     scanned = Bucket(connection, subjects.DIRECTORY).scan("person")
     found = {key: decode_person(entry.value) async for key, entry in scanned}
@@ -100,6 +115,7 @@ def _letter(kept: dead.Kept) -> dict[str, Any]:
         "stage": letter.stage,
         "rail": letter.rail,
         "event": letter.event_id,
+        "redrivable": is_redrivable(letter),
         "why": in_words(letter.why) if letter.why in set(Refusal) else letter.why,
     }
 

@@ -64,8 +64,8 @@ class Account extends EventTarget {
   }
 
   /** Send in the order asked for, again under the same key while the rail is away. Resolves with the rail's answer. */
-  send(to, text, replyTo = null) {
-    const one = { client_key: crypto.randomUUID(), to, text, reply_to: replyTo, at_ms: Date.now(), error: null };
+  send(to, text, replyTo = null, content = null) {
+    const one = { client_key: crypto.randomUUID(), to, text, content, reply_to: replyTo, at_ms: Date.now(), error: null };
     this.pending.push(one);
     this.#changed();
     const sent = this.#sending.then(() => this.#deliver(one));
@@ -80,7 +80,8 @@ class Account extends EventTarget {
   }
 
   async #deliver(one) {
-    const body = { to: one.to, text: one.text, client_key: one.client_key };
+    const said = one.content ? { content: one.content } : { text: one.text };
+    const body = { to: one.to, client_key: one.client_key, ...said };
     if (one.reply_to) body.reply_to = one.reply_to;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
@@ -124,15 +125,27 @@ class Account extends EventTarget {
     else if (event.type === "receipt") conversation?.raise(event.status, event.up_to);
     else if (event.type === "read") conversation?.markRead(event.up_to);
     else if (event.type === "failed") for (const one of this.#conversations.values()) one.fail(event.native_id, event.error);
+    else if (event.type === "edited" || event.type === "unsent" || event.type === "reaction" || event.type === "vote") this.#altered(event.message);
     else if (event.type === "typing" || event.type === "pong") this.dispatchEvent(new CustomEvent("typing", { detail: event }));
     else conversation?.refresh(this.#views.get(event.thread) > 0).catch((error) => this.#failed(error));
-    if (["message", "read", "order"].includes(event.type)) this.#readThreadsSoon();
+    if (["message", "read", "order", "group"].includes(event.type)) this.#readThreadsSoon();
   }
 
   #gotMessage(message) {
     this.#preview(message);
     this.#conversations.get(message.thread)?.put(message);
     if (message.direction === "in") this.dispatchEvent(new CustomEvent("incoming", { detail: message }));
+  }
+
+  #altered(message) {
+    if (this.previews.get(message.thread)?.native_id === message.native_id) this.previews.set(message.thread, message);
+    this.#conversations.get(message.thread)?.put(message);
+    this.#changed();
+  }
+
+  /** Tell the others that something is being written; hints, so that a lost one does no harm. */
+  typing(thread, on) {
+    rail(this.handle, "POST", "typing", { thread, on }).catch(() => {});
   }
 
   #preview(message) {

@@ -34,6 +34,21 @@ export async function call(method, path, { body, as } = {}) {
   throw new Refused(answer.status, value.error?.code ?? "failed", value.error?.message ?? answer.statusText);
 }
 
+/** Give a file to the rail of an account: what the rail says it is. */
+export async function upload(handle, file, name) {
+  const headers = { "X-Trinario": "1", "X-As": encodeURIComponent(handle) };
+  const path = `/api/rails/${handle.slice(0, handle.indexOf(":"))}/media?name=${encodeURIComponent(name)}`;
+  let answer;
+  try {
+    answer = await fetch(path, { method: "POST", headers, body: file });
+  } catch (error) {
+    throw new Refused(0, "not_reachable_now", error.message);
+  }
+  const value = await answer.json();
+  if (answer.ok) return value;
+  throw new Refused(answer.status, value.error?.code ?? "failed", value.error?.message ?? answer.statusText);
+}
+
 /** A call to the rail of an account, as that account. */
 export function rail(handle, method, path, body) {
   const name = handle.slice(0, handle.indexOf(":"));

@@ -19,7 +19,7 @@ function filled(node, props, children) {
     else if (name === "value") node.value = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
@@ -31,6 +31,13 @@ const ICONS = {
   route: "M5 19c6 0 3-14 14-14M5 19m-2 0a2 2 0 1 0 4 0 2 2 0 1 0-4 0M19 5m-2 0a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
   grow: "M9 4H4v5M15 4h5v5M9 20H4v-5M15 20h5v-5",
   shrink: "M4 9h5V4M20 9h-5V4M4 15h5v5M20 15h-5v5",
+  clip: "M19 11l-7.5 7.5a4.5 4.5 0 0 1-6.4-6.4L13 4.3a3 3 0 0 1 4.3 4.3l-7.8 7.7a1.5 1.5 0 0 1-2.1-2.1L14.5 7",
+  file: "M7 3h7l4 4v14H7zM14 3v4h4",
+  pin: "M12 21c5-6 7-8.5 7-12a7 7 0 1 0-14 0c0 3.5 2 6 7 12zM12 7a2 2 0 1 0 0 4 2 2 0 1 0 0-4",
+  person: "M12 4a4 4 0 1 0 0 8 4 4 0 1 0 0-8M4 21c0-5 4-7 8-7s8 2 8 7",
+  smile: "M12 3a9 9 0 1 0 0 18 9 9 0 1 0 0-18M8 14c1 2 2.5 3 4 3s3-1 4-3M9 9v.5M15 9v.5",
+  pen: "M4 20l1-5L16 4l4 4L9 19z",
+  bin: "M5 7h14M9 7V4h6v3M7 7l1 14h8l1-14",
   close: "M6 6l12 12M18 6L6 18",
   sun: "M12 8a4 4 0 1 0 0 8 4 4 0 1 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5L19 19M5 19l1.5-1.5M17.5 6.5L19 5",
   moon: "M20 14A8.5 8.5 0 1 1 10 4a7 7 0 0 0 10 10z",

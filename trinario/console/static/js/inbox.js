@@ -1,5 +1,6 @@
 /* The inbox: one person's conversations over all rails in one list, and answers on any of them. */
 
+import { summary } from "/js/content.js";
 import { account } from "/js/account.js";
 import { avatar, el, icon, iconButton, onceAFrame } from "/js/dom.js";
 import { journey } from "/js/journey.js";
@@ -82,8 +83,8 @@ export class InboxPage {
     const found = new Map();
     for (const one of this.#accounts) {
       for (const thread of one.threads) {
-        const person = people.personOf(thread.with[0]);
-        const key = person?.person ?? thread.with[0];
+        const person = thread.kind === "group" ? null : people.personOf(thread.with[0]);
+        const key = person?.person ?? thread.with[0] ?? (thread.key || thread.thread);
         if (!found.has(key)) found.set(key, { key, name: person?.name ?? thread.name, parts: [], unread: 0, last: null });
         const all = found.get(key);
         all.parts.push({ account: one, thread: thread.thread });
@@ -109,7 +110,7 @@ export class InboxPage {
 
   #row(one) {
     const rails = [...new Set(one.parts.map(({ account }) => account.rail))];
-    const words = one.last?.unsent ? t("takenBack") : one.last?.text ?? "";
+    const words = summary(one.last);
     return el(
       "button",
       { type: "button", class: `row${one.unread ? " unread" : ""}`, "data-key": one.key, "aria-current": this.#open?.key === one.key ? "true" : null, onclick: () => this.#read(one) },

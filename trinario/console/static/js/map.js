@@ -1,7 +1,8 @@
-/* The line map's page: the drawing, and beside it traffic, the route planner, dead letters and people. */
+/* The line map's page: the drawing, and beside it traffic, search, the route planner, dead letters and people. */
 
+import { sure } from "/js/acts.js";
 import { call } from "/js/api.js";
-import { el, onceAFrame, replaced } from "/js/dom.js";
+import { el, onceAFrame, replaced, toast } from "/js/dom.js";
 import { journey } from "/js/journey.js";
 import { live } from "/js/live.js";
 import { people } from "/js/people.js";
@@ -11,7 +12,7 @@ import { exactTime, t, when } from "/js/words.js";
 
 const MOST_ROWS = 80;
 const FRESH_MS = 5000;
-const PANELS = ["traffic", "explain", "dead", "people"];
+const PANELS = ["traffic", "search", "explain", "dead", "people"];
 
 export class MapPage {
   #plan = new Plan(people.rails, (entry) => journey(entry.event));
@@ -75,7 +76,7 @@ export class MapPage {
     }
     this.#body.setAttribute("aria-label", t(name));
     this.#body.replaceChildren();
-    ({ traffic: () => this.#traffic(), explain: () => this.#explain(), dead: () => this.#dead(), people: () => this.#people() })[name]();
+    ({ traffic: () => this.#traffic(), explain: () => this.#explain(), dead: () => this.#dead(), people: () => this.#people(), search: () => this.#search() })[name]();
   }
 
   #traffic() {
@@ -112,12 +113,50 @@ export class MapPage {
       if (this.#panel !== "dead") return;
       this.#body.replaceChildren(
         letters.length
-          ? el("ol", { class: "letters" }, letters.map((letter) => el("li", {}, el("strong", {}, `${letter.id} · ${letter.stage} · ${letter.rail}`), el("time", { class: "quiet" }, when(letter.at_ms)), el("p", {}, letter.why), el("p", { class: "quiet mono" }, letter.event))))
+          ? el("ol", { class: "letters" }, letters.map((letter) => el("li", { "data-key": letter.id }, el("strong", {}, `${letter.id} · ${letter.stage} · ${letter.rail}`), el("time", { class: "quiet" }, when(letter.at_ms)), el("p", {}, letter.why), el("p", { class: "quiet mono" }, letter.event), this.#settling(letter))))
           : el("p", { class: "empty" }, t("noDead")),
       );
     } catch (error) {
       this.#body.replaceChildren(el("p", { class: "trouble" }, error.message));
     }
+  }
+
+  #settling(letter) {
+    const settle = async (act, body) => {
+      try {
+        const done = await call("POST", `/api/dead/${letter.id}/${act}`, { body });
+        toast(t(`letter.${done.outcome}`, { id: letter.id }));
+      } catch (error) {
+        toast(error.message, "bad");
+      }
+      if (this.#panel === "dead") this.#dead();
+    };
+    const drop = () => sure(() => settle("drop", { why: t("droppedHere") }), t("sureDrop", { id: letter.id }), t("drop"));
+    return el(
+      "div",
+      { class: "actions" },
+      letter.redrivable && el("button", { type: "button", onclick: () => settle("redrive", {}) }, t("redrive")),
+      el("button", { type: "button", onclick: drop }, t("drop")),
+    );
+  }
+
+  #search() {
+    const words = el("input", { name: "words", type: "search", required: true, autocomplete: "off" });
+    const found = el("div", { class: "found", "aria-live": "polite" });
+    const ask = async (event) => {
+      event.preventDefault();
+      try {
+        const all = (await call("GET", `/api/search?${new URLSearchParams({ words: words.value })}`)).found;
+        found.replaceChildren(all.length ? el("ol", { class: "traffic" }, all.map(hit)) : el("p", { class: "empty" }, t("nothingFound")));
+      } catch (error) {
+        found.replaceChildren(el("p", { class: "trouble" }, error.message));
+      }
+    };
+    this.#body.replaceChildren(
+      el("p", { class: "quiet" }, t("searchHint")),
+      el("form", { class: "field", onsubmit: ask }, el("label", {}, t("words"), words), el("button", { class: "primary", type: "submit" }, t("search"))),
+      found,
+    );
   }
 
   #people() {
@@ -127,6 +166,11 @@ export class MapPage {
         : el("p", { class: "empty" }, t("noPeople")),
     );
   }
+}
+
+function hit(one) {
+  const parts = [el("time", {}, when(one.at_ms)), chip(one.from), el("span", { class: "what", dir: "auto" }, one.text)];
+  return el("li", {}, el("button", { type: "button", class: "entry", title: t("journey"), onclick: () => journey(one.message_id) }, parts));
 }
 
 function row(entry) {

@@ -1,5 +1,6 @@
 /* One message as a list item. Whatever a rail's message has is shown: reply, edits, what was taken back, reactions. */
 
+import { shown, summary } from "/js/content.js";
 import { el, iconButton } from "/js/dom.js";
 import { t, time } from "/js/words.js";
 
@@ -11,14 +12,18 @@ const TICKS = {
 
 /** What of a message is seen: when this changes, it is drawn anew. */
 export function face(message, quoted) {
-  const { status, text, read, edited, unsent, reactions, via } = message;
-  return JSON.stringify([status, text, read, edited, unsent, reactions, via, quoted?.text, quoted?.unsent]);
+  const { status, text, read, edited, unsent, reactions, votes, content, via, read_by } = message;
+  return JSON.stringify([status, text, read, edited, unsent, reactions, votes, content, via, read_by, quoted?.text, quoted?.unsent]);
 }
 
-/** `{ticks, quoted, name, onReply, onJourney}` say how, what it answers, and what its buttons do. */
-export function drawn(message, { ticks, quoted, name, onReply, onJourney }) {
+/** `{ticks, quoted, name, handle, author}` say how, what it answers, whose phone it is and, in groups, whose words
+    these are; `onReply` and the like what its buttons do. */
+export function drawn(message, options) {
+  const { ticks, quoted, name, author } = options;
   const isOut = message.direction === "out";
-  const who = isOut ? t("you") : name;
+  const speaker = isOut ? null : author?.(message);
+  const who = isOut ? t("you") : speaker ?? name;
+  const words = message.unsent ? t("takenBack") : message.text;
   return el(
     "li",
     { class: `message ${message.direction} ${message.status}${message.unsent ? " unsent" : ""}`, "data-id": message.native_id },
@@ -26,8 +31,10 @@ export function drawn(message, { ticks, quoted, name, onReply, onJourney }) {
     el(
       "div",
       { class: "bubble" },
-      quoted && el("div", { class: "quoted", dir: "auto" }, quoted.unsent ? t("takenBack") : quoted.text),
-      el("div", { class: "text", dir: "auto" }, message.unsent ? t("takenBack") : message.text),
+      speaker && el("div", { class: "speaker", dir: "auto", "aria-hidden": "true" }, speaker),
+      quoted && el("div", { class: "quoted", dir: "auto" }, summary(quoted)),
+      shown(message, options),
+      (words || !message.content) && el("div", { class: "text", dir: "auto" }, words),
       el(
         "div",
         { class: "meta" },
@@ -38,13 +45,21 @@ export function drawn(message, { ticks, quoted, name, onReply, onJourney }) {
       ),
       reactions(message),
     ),
-    el(
-      "div",
-      { class: "tools" },
-      onReply && !message.unsent && iconButton("reply", t("reply"), () => onReply(message)),
-      iconButton("route", t("journey"), () => onJourney(message)),
-    ),
+    tools(message, isOut, options),
     message.error && el("p", { class: "trouble" }, message.error.message),
+  );
+}
+
+function tools(message, isOut, { onReply, onReact, onEdit, onUnsend, onJourney }) {
+  const isThere = !message.unsent;
+  return el(
+    "div",
+    { class: "tools" },
+    onReact && isThere && iconButton("smile", t("react"), (event) => onReact(message, event.currentTarget)),
+    onReply && isThere && iconButton("reply", t("reply"), () => onReply(message)),
+    onEdit && isOut && isThere && message.text && iconButton("pen", t("edit"), () => onEdit(message)),
+    onUnsend && isOut && isThere && iconButton("bin", t("unsend"), () => onUnsend(message)),
+    iconButton("route", t("journey"), () => onJourney(message)),
   );
 }
 
@@ -70,7 +85,7 @@ export function pending(one, onDiscard) {
   return el(
     "li",
     { class: "message out pending", "data-id": `pending-${one.client_key}` },
-    el("div", { class: "bubble" }, el("div", { class: "text", dir: "auto" }, one.text), el("div", { class: "meta" }, one.error ? t("status.failed") : t("sending"))),
+    el("div", { class: "bubble" }, el("div", { class: "text", dir: "auto" }, one.content ? t(`content.${one.content.type}`) : one.text), el("div", { class: "meta" }, one.error ? t("status.failed") : t("sending"))),
     one.error && el("p", { class: "trouble", role: "alert" }, one.error),
     one.error && el("div", { class: "tools shown" }, iconButton("close", t("discard"), () => onDiscard(one))),
   );

@@ -37,6 +37,11 @@ class People {
     return this.accounts.find((account) => account.handle === handle)?.name;
   }
 
+  /** What to call whoever has a handle. */
+  called(handle) {
+    return this.personOf(handle)?.name ?? this.name(handle) ?? handle.slice(handle.indexOf(":") + 1);
+  }
+
   /** The person behind a handle, if the federation knows them. */
   personOf(handle) {
     return this.persons.find((person) => person.accounts.some((account) => account.handle === handle));

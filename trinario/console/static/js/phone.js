@@ -1,13 +1,19 @@
 /* One phone: a whole client of one rail, for one account. */
 
 import { account } from "/js/account.js";
+import { acts } from "/js/acts.js";
 import { rail as railCall } from "/js/api.js";
+import { clip } from "/js/attach.js";
+import { summary } from "/js/content.js";
 import { avatar, el, icon, iconButton, onceAFrame, replaced } from "/js/dom.js";
 import { journey } from "/js/journey.js";
 import { people } from "/js/people.js";
 import { addressOf, look } from "/js/rails.js";
 import { ThreadView } from "/js/thread.js";
 import { t, when } from "/js/words.js";
+
+const TYPING_MS = 8000;
+const SAID_AGAIN_MS = 4000;
 
 let held = null; // the phone that somebody has in their hand: only there does a message count as read
 
@@ -33,6 +39,9 @@ export class Phone extends HTMLElement {
   #list = el("ul", { class: "threads" });
   #view = new ThreadView();
   #input = null;
+  #typers = new Map(); // thread -> timer: who types there says so again every few seconds
+  #typedAt = 0;
+  #heard = (event) => this.#types(event.detail);
   #draw = onceAFrame(() => this.#show());
 
   constructor(rail) {
@@ -64,8 +73,10 @@ export class Phone extends HTMLElement {
   be(handle) {
     if (handle === this.handle) return;
     this.#account?.removeEventListener("change", this.#draw);
+    this.#account?.removeEventListener("typing", this.#heard);
     this.#account = handle ? account(handle) : null;
     this.#account?.addEventListener("change", this.#draw);
+    this.#account?.addEventListener("typing", this.#heard);
     this.#home();
   }
 
@@ -87,6 +98,9 @@ export class Phone extends HTMLElement {
       ticks: this.look.ticks,
       name: this.#account.thread(id)?.name ?? "",
       pending: () => this.#account.pending.filter((one) => one.to === id),
+      handle: this.handle,
+      author: this.#account.thread(id)?.kind === "group" ? (message) => people.called(message.from) : null,
+      ...acts(this.#account),
       onReply: (message) => this.#reply(message),
       onJourney: (message) => journey(message.native_id),
       onDiscard: (one) => this.#account.discard(one),
@@ -136,6 +150,8 @@ export class Phone extends HTMLElement {
       ].filter(Boolean);
     }
     const thread = this.#account.thread(this.#thread);
+    const isTyped = this.#typers.has(this.#thread);
+    const under = thread?.kind === "group" ? t("group") : addressOf(thread?.with[0] ?? "");
     const elsewhere = this.unread - (thread?.unread ?? 0);
     const name = thread?.name ?? "";
     const missed = thread?.unread ?? 0;
@@ -143,7 +159,7 @@ export class Phone extends HTMLElement {
       iconButton("back", t("back"), () => this.#back()),
       elsewhere > 0 && el("span", { class: "count", title: t("unreadElsewhere") }, String(elsewhere)),
       avatar(name),
-      el("h2", {}, name, el("small", {}, state ?? addressOf(thread?.with[0] ?? ""))),
+      el("h2", {}, name, el("small", {}, state ?? (isTyped ? el("span", { class: "typing", role: "status" }, t("typing")) : under))),
       missed > 0 && el("span", { class: "count big" }, el("span", { "aria-hidden": "true" }, String(missed)), el("span", { class: "unseen" }, t("unread", { count: missed }))),
     ].filter(Boolean);
   }
@@ -159,7 +175,7 @@ export class Phone extends HTMLElement {
 
   #threadRow(thread) {
     const last = this.#account.previews.get(thread.thread);
-    const words = last?.unsent ? t("takenBack") : last?.text ?? "";
+    const words = this.#typers.has(thread.thread) ? t("typing") : summary(last);
     return el(
       "li",
       {},
@@ -183,10 +199,30 @@ export class Phone extends HTMLElement {
       placeholder: t("write"),
       enterkeyhint: "send",
       onkeydown: (event) => this.#key(event),
-      oninput: () => this.#fit(),
+      oninput: () => (this.#fit(), this.#typing(this.#input.value !== "")),
     });
     const send = el("button", { type: "submit", class: "send", "aria-label": t("send"), title: t("send") }, icon("send"));
-    return el("form", { class: "composer", onsubmit: (event) => this.#submit(event) }, this.#input, send);
+    return el("form", { class: "composer", onsubmit: (event) => this.#submit(event) }, clip({ handle: () => this.handle, send: (content) => this.#give(content) }), this.#input, send);
+  }
+
+  #give(content) {
+    this.#account.send(this.#thread, "", this.#replyTo, content).catch(() => {});
+    this.#reply(null);
+    this.#view.toEnd();
+  }
+
+  #types({ thread, on }) {
+    clearTimeout(this.#typers.get(thread));
+    this.#typers.delete(thread);
+    if (on) this.#typers.set(thread, setTimeout(() => this.#types({ thread, on: false }), TYPING_MS));
+    this.#draw();
+  }
+
+  #typing(on) {
+    const now = performance.now();
+    if (this.#typedAt ? on && now - this.#typedAt < SAID_AGAIN_MS : !on) return;
+    this.#typedAt = on ? now : 0;
+    this.#account.typing(this.#thread, on);
   }
 
   #key(event) {
@@ -204,7 +240,7 @@ export class Phone extends HTMLElement {
     const form = this.#screen.querySelector(".composer");
     form.querySelector(".replying")?.remove();
     if (message) {
-      form.prepend(el("div", { class: "replying" }, el("span", { dir: "auto" }, message.text), iconButton("close", t("cancel"), () => this.#reply(null))));
+      form.prepend(el("div", { class: "replying" }, el("span", { dir: "auto" }, summary(message)), iconButton("close", t("cancel"), () => this.#reply(null))));
       this.#input.focus();
     }
   }
@@ -215,6 +251,7 @@ export class Phone extends HTMLElement {
     if (!text.trim()) return;
     this.#account.send(this.#thread, text, this.#replyTo).catch(() => {});
     this.#input.value = "";
+    this.#typedAt = 0;
     this.#reply(null);
     this.#fit();
     this.#view.toEnd();
@@ -224,12 +261,14 @@ export class Phone extends HTMLElement {
   #compose() {
     this.#leave();
     const to = el("input", { name: "to", required: true, list: "everybody", autocomplete: "off", placeholder: "instagram:@bob", "aria-label": t("to") });
+    const group = el("input", { name: "group", autocomplete: "off", maxlength: 60 });
     const text = el("textarea", { name: "text", rows: 3, required: true, placeholder: t("write"), "aria-label": t("write") });
     const trouble = el("p", { class: "trouble", role: "alert" });
     const form = el(
       "form",
-      { class: "new-chat", onsubmit: (event) => this.#begin(event, to, text, trouble) },
+      { class: "new-chat", onsubmit: (event) => this.#begin(event, { to, group, text, trouble }) },
       el("label", {}, t("to"), to),
+      el("label", {}, t("groupName"), group),
       el("label", {}, t("firstMessage"), text),
       trouble,
       el("div", { class: "actions" }, el("button", { type: "button", onclick: () => this.#home() }, t("cancel")), el("button", { type: "submit", class: "primary" }, t("send"))),
@@ -239,12 +278,15 @@ export class Phone extends HTMLElement {
     to.focus();
   }
 
-  async #begin(event, to, text, trouble) {
+  async #begin(event, { to, group, text, trouble }) {
     event.preventDefault();
     trouble.textContent = "";
     const sending = this.#account;
     try {
-      const known = to.value.trim();
+      const others = to.value.split(",").map((one) => one.trim()).filter(Boolean);
+      const isGroup = others.length > 1 || group.value.trim() !== "";
+      const body = { name: group.value.trim() || t("group"), with: others, client_key: crypto.randomUUID() };
+      const known = isGroup ? (await railCall(sending.handle, "POST", "groups", body)).thread : others[0];
       const { thread } = await railCall(sending.handle, "POST", "messages", { to: known, text: text.value, client_key: crypto.randomUUID() });
       if (sending === this.#account) this.openThread(thread);
     } catch (error) {

@@ -37,4 +37,11 @@ export default {
   noDead: "No dead letters. Everything was understood and delivered.", deadCount: "{count} dead letters",
   noPeople: "The federation knows nobody yet.", busAway: "The bus does not answer.",
   "account.verified": "verified", "account.proposed": "proposed", "account.suspended": "suspended", "account.unlinked": "unlinked",
+  attach: "Attach", react: "React", edit: "Edit", unsend: "Take back", save: "Save", sureUnsend: "Take this message back on every rail?", typing: "typing…",
+  group: "Group", groupName: "Group name (several people: commas between them)", recording: "Recording…", openFile: "Open {name}", votes: "{count} votes",
+  "attach.file": "Photo, video or file", "attach.sticker": "Sticker", "attach.record": "Voice note", "attach.location": "Location", "attach.contacts": "Contact card", "attach.poll": "Poll",
+  "field.latitude": "Latitude", "field.longitude": "Longitude", "field.name": "Name", "field.phone": "Phone", "field.question": "Question", "field.options": "Options, one a line",
+  "content.image": "Photo", "content.video": "Video", "content.audio": "Sound", "content.voice": "Voice note", "content.document": "File", "content.sticker": "Sticker", "content.album": "Album", "content.location": "Location", "content.contacts": "Contact", "content.poll": "Poll", "content.like_heart": "Heart", "content.interactive": "Choices", "content.template": "Choices", "content.choice": "Answer",
+  search: "Search", words: "Words", searchHint: "Messages in which all these words stand, newest first, from the ledger. Choose one for its journey.", nothingFound: "Nothing was found.", redrive: "Try again", drop: "Drop", sureDrop: "Give up dead letter {id} for good?", droppedHere: "dropped on the web page",
+  "letter.queued": "Letter {id} is tried again.", "letter.already": "Letter {id} was dealt with before.", "letter.dropped": "Letter {id} is dropped.", "letter.redriven": "Letter {id} was redriven before.",
 };

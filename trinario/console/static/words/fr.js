@@ -37,4 +37,11 @@ export default {
   noDead: "Aucune lettre morte. Tout a été compris et distribué.", deadCount: "{count} lettres mortes",
   noPeople: "La fédération ne connaît encore personne.", busAway: "Le bus ne répond pas.",
   "account.verified": "vérifié", "account.proposed": "proposé", "account.suspended": "suspendu", "account.unlinked": "séparé",
+  attach: "Joindre", react: "Réagir", edit: "Modifier", unsend: "Retirer", save: "Enregistrer", sureUnsend: "Retirer ce message sur toutes les lignes ?", typing: "écrit…",
+  group: "Groupe", groupName: "Nom du groupe (plusieurs personnes : séparées par des virgules)", recording: "Enregistrement…", openFile: "Ouvrir {name}", votes: "{count} votes",
+  "attach.file": "Photo, vidéo ou fichier", "attach.sticker": "Autocollant", "attach.record": "Note vocale", "attach.location": "Position", "attach.contacts": "Fiche de contact", "attach.poll": "Sondage",
+  "field.latitude": "Latitude", "field.longitude": "Longitude", "field.name": "Nom", "field.phone": "Téléphone", "field.question": "Question", "field.options": "Options, une par ligne",
+  "content.image": "Photo", "content.video": "Vidéo", "content.audio": "Son", "content.voice": "Note vocale", "content.document": "Fichier", "content.sticker": "Autocollant", "content.album": "Album", "content.location": "Position", "content.contacts": "Contact", "content.poll": "Sondage", "content.like_heart": "Cœur", "content.interactive": "Choix", "content.template": "Choix", "content.choice": "Réponse",
+  search: "Recherche", words: "Mots", searchHint: "Les messages où figurent tous ces mots, du plus récent au plus ancien, d'après le registre. Choisissez-en un pour voir son trajet.", nothingFound: "Rien n'a été trouvé.", redrive: "Réessayer", drop: "Abandonner", sureDrop: "Abandonner définitivement la lettre morte {id} ?", droppedHere: "abandonnée sur la page web",
+  "letter.queued": "La lettre {id} est réessayée.", "letter.already": "La lettre {id} avait déjà été traitée.", "letter.dropped": "La lettre {id} est abandonnée.", "letter.redriven": "La lettre {id} avait déjà été réessayée.",
 };

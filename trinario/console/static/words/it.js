@@ -37,4 +37,11 @@ export default {
   noDead: "Nessuna lettera morta. Tutto è stato capito e consegnato.", deadCount: "{count} lettere morte",
   noPeople: "La federazione non conosce ancora nessuno.", busAway: "Il bus non risponde.",
   "account.verified": "verificato", "account.proposed": "proposto", "account.suspended": "sospeso", "account.unlinked": "sciolto",
+  attach: "Allega", react: "Reagisci", edit: "Modifica", unsend: "Ritira", save: "Salva", sureUnsend: "Ritirare questo messaggio su tutte le linee?", typing: "sta scrivendo…",
+  group: "Gruppo", groupName: "Nome del gruppo (più persone: separate da virgole)", recording: "Registrazione…", openFile: "Apri {name}", votes: "{count} voti",
+  "attach.file": "Foto, video o file", "attach.sticker": "Adesivo", "attach.record": "Nota vocale", "attach.location": "Posizione", "attach.contacts": "Contatto", "attach.poll": "Sondaggio",
+  "field.latitude": "Latitudine", "field.longitude": "Longitudine", "field.name": "Nome", "field.phone": "Telefono", "field.question": "Domanda", "field.options": "Opzioni, una per riga",
+  "content.image": "Foto", "content.video": "Video", "content.audio": "Suono", "content.voice": "Nota vocale", "content.document": "File", "content.sticker": "Adesivo", "content.album": "Album", "content.location": "Posizione", "content.contacts": "Contatto", "content.poll": "Sondaggio", "content.like_heart": "Cuore", "content.interactive": "Scelte", "content.template": "Scelte", "content.choice": "Risposta",
+  search: "Cerca", words: "Parole", searchHint: "I messaggi che contengono tutte queste parole, dal più recente, dal registro. Scegline uno per vederne il viaggio.", nothingFound: "Nessun risultato.", redrive: "Riprova", drop: "Elimina", sureDrop: "Rinunciare per sempre alla lettera morta {id}?", droppedHere: "eliminata dalla pagina web",
+  "letter.queued": "La lettera {id} viene ritentata.", "letter.already": "La lettera {id} era già stata trattata.", "letter.dropped": "La lettera {id} è eliminata.", "letter.redriven": "La lettera {id} era già stata ritentata.",
 };
