@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -166,6 +167,7 @@ class Agreement(RuleBasedStateMachine):
         assert len({self.it.person(handle).id for handle in self.it.people()}) == len(ADDRESSES)
 
 
+@pytest.mark.timeout(0 if "TRINARIO_EXAMPLES" in os.environ else 600)
 def test_all_rails_agree_in_the_end(empty: dict[str, sqlite3.Connection], tmp_path: Path) -> None:
     """Hypothesis prints the steps of the shortest run that ends in a difference without a reason."""
     machine = type("Agreement", (Agreement,), {"empty": empty, "folder": tmp_path})
