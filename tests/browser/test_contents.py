@@ -61,6 +61,10 @@ def test_a_photo_is_seen_on_every_phone_and_its_name_is_text(opened: Open, tmp_p
         expect(shown).to_have_js_property("naturalWidth", 160)
     assert "owned" not in page.title()
     page.screenshot(path=PICTURES / "phones-photo.png")
+    page.get_by_role("link", name="Inbox").click()
+    page.get_by_label("Person").select_option(label="Bob")
+    page.locator(".inbox .row", has_text="Alice").click()
+    expect(page.locator(".inbox .content.image img")).to_have_js_property("naturalWidth", 160)
 
 
 def test_a_place_and_a_poll_with_votes(opened: Open) -> None:

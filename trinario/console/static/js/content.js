@@ -6,12 +6,13 @@ import { t } from "/js/words.js";
 
 const KB = 1024;
 
-/** A message's content as an element, or null. `{handle, onVote}`: whose phone it is, and what a vote does. */
+/** A message's content as an element, or null. `{handle, onVote}`: whose phone it is (in the inbox the message says so itself),
+    and what a vote does. */
 export function shown(message, { handle, onVote }) {
   const content = message.content;
   if (!content || message.unsent) return null;
   const make = MAKERS[content.type];
-  return make ? el("div", { class: `content ${content.type}` }, make(content, { message, handle, onVote })) : null;
+  return make ? el("div", { class: `content ${content.type}` }, make(content, { message, handle: message.handle ?? handle, onVote })) : null;
 }
 
 /** What a message is about in a few words, for lists and quotes. */

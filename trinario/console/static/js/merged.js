@@ -70,7 +70,7 @@ export class Merged extends EventTarget {
         const same = `${message.rank} ${message.direction} ${message.text}`;
         const count = times.get(same) ?? 0;
         times.set(same, count + 1);
-        take(merged, `${same} ${count}`, message, account.rail);
+        take(merged, `${same} ${count}`, message, account.rail, conversation.handle);
       }
     }
     for (const one of unplaced) this.#guess(merged, one);
@@ -84,7 +84,7 @@ export class Merged extends EventTarget {
     const copy = [...merged].find(
       ([, one]) => one.direction === message.direction && one.text === message.text && Math.abs(one.sent_at_ms - message.sent_at_ms) < SAME_WITHIN_MS && one.copies.every((other) => other.rail !== rail),
     );
-    take(merged, copy ? copy[0] : message.native_id, message, rail, rail);
+    take(merged, copy ? copy[0] : message.native_id, message, rail, conversation.handle, rail);
     const tries = this.#tries.get(message.native_id) ?? 0;
     if (tries >= MOST_TRIES || this.#waiting.has(message.native_id)) return;
     this.#tries.set(message.native_id, tries + 1);
@@ -118,7 +118,7 @@ function isUnplaced(message, previous) {
   return message.direction === "out" && previous !== undefined && previous.rank === message.rank;
 }
 
-function take(merged, key, message, rail, cameBy = null) {
+function take(merged, key, message, rail, handle, cameBy = null) {
   const copy = { native_id: message.native_id, rail };
   const known = merged.get(key);
   if (known) {
@@ -128,5 +128,5 @@ function take(merged, key, message, rail, cameBy = null) {
     return;
   }
   const origin = cameBy ?? origins.get(message.rank);
-  merged.set(key, { ...message, copies: [copy], via: origin ? { rail: origin, ...look(origin) } : null });
+  merged.set(key, { ...message, handle, copies: [copy], via: origin ? { rail: origin, ...look(origin) } : null });
 }
