@@ -112,7 +112,7 @@ export class ThreadView extends HTMLElement {
     this.#place(messages, anchor);
     this.#reconcile(this.#rows(messages.slice(this.#first, this.#last)));
     if (this.#isPinned) this.#bottom();
-    else if (anchor?.node.isConnected) this.scrollTop += anchor.node.offsetTop - anchor.top;
+    else if (anchor) this.#keep(anchor);
     if (this.#isPinned) this.#options.onSeen?.();
   }
 
@@ -128,10 +128,16 @@ export class ThreadView extends HTMLElement {
     this.#first = Math.min(this.#first, this.#last);
   }
 
+  /* By its key: a receipt may have drawn it anew, and then its old element stands nowhere. */
+  #keep(anchor) {
+    const node = this.#items.get(anchor.key)?.node;
+    if (node) this.scrollTop += node.offsetTop - anchor.top;
+  }
+
   /** The first message on the screen, and where it stands. */
   #anchor() {
     for (const node of this.#list.children) {
-      if (node.offsetTop + node.offsetHeight > this.scrollTop && node.classList.contains("message")) return { node, top: node.offsetTop };
+      if (node.offsetTop + node.offsetHeight > this.scrollTop && node.classList.contains("message")) return { key: node.dataset.id, top: node.offsetTop };
     }
     return null;
   }
