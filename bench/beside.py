@@ -1,8 +1,10 @@
 """What a ledger that follows costs the router: the router alone and with one beside it, by turns, in one run.
 
-    python -m bench.beside [events] [turns]
+    python -m bench.beside [events] [turns] [ledger's events a second; 0: as many as it can]
 
-The ledger is a process of its own, as `trinario ledger run` is one, and as polite: it leaves the CPU to whoever routes.
+A ledger that keeps up with N events a second costs what it costs at that pace, however fast the router is measured: the
+third number holds it to that. The ledger is a process of its own, as `trinario ledger run` is one, and as polite: it
+leaves the CPU to whoever routes.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,13 +23,26 @@ import uvloop
 from bench.router import Figures, loaded
 from bus import logs
 from bus.connection import Connection
+from bus.stored import StoredMessage
 from router.daemon import quiet_collector
 from router.ledger.daemon import yield_to_others
 from router.ledger.projector import OtherLog, Projector
 from router.ledger.store import delete, open_store
 
 
-async def follow(url: str, seed: str, folder: Path) -> None:
+class Paced(Projector):
+    """A ledger that takes at most so many events a second; 0: no limit."""
+
+    per_s = 0
+
+    async def _take(self, messages: list[StoredMessage]) -> None:
+        start, before = time.perf_counter(), self.facts
+        await super()._take(messages)
+        if self.per_s:
+            await asyncio.sleep((self.facts - before) / self.per_s - (time.perf_counter() - start))
+
+
+async def follow(url: str, seed: str, folder: Path, per_s: int) -> None:
     """Be the ledger, until killed. A log that was emptied between two turns is another log."""
     yield_to_others()
     conn = await Connection.open(url=url, seed=seed, name="bench-ledger", role="ledger")
@@ -34,14 +50,16 @@ async def follow(url: str, seed: str, folder: Path) -> None:
     while True:
         store = await open_store(path)
         with suppress(OtherLog):
-            await Projector(conn=conn, store=store, search=True).run()
+            ledger = Paced(conn=conn, store=store, search=True)
+            ledger.per_s = per_s
+            await ledger.run()
         await store.close()
         delete(path)
 
 
 @contextmanager
-def _ledger(url: str, folder: Path) -> Iterator[None]:
-    words = [sys.executable, "-m", "bench.beside", "follow", url, str(folder)]
+def _ledger(url: str, folder: Path, per_s: int) -> Iterator[None]:
+    words = [sys.executable, "-m", "bench.beside", "follow", url, str(folder), str(per_s)]
     running = subprocess.Popen(words, env={**os.environ, "TRINARIO_BENCH_LEDGER": "1"})  # noqa: S603
     try:
         yield
@@ -50,7 +68,7 @@ def _ledger(url: str, folder: Path) -> Iterator[None]:
         running.wait()
 
 
-async def compare(*, events: int, turns: int) -> dict[str, float]:
+async def compare(*, events: int, turns: int, per_s: int) -> dict[str, float]:
     """Medians: events a second alone and beside a ledger, the ratio, and the ratio by the router's own CPU."""
     found: dict[str, list[Figures]] = {"alone": [], "beside": []}
     with tempfile.TemporaryDirectory() as name:
@@ -59,7 +77,7 @@ async def compare(*, events: int, turns: int) -> dict[str, float]:
             await bench.route()
             for _ in range(turns):
                 found["alone"].append(await bench.route())
-                with _ledger(bench.url, folder):
+                with _ledger(bench.url, folder, per_s):
                     await asyncio.sleep(1)  # until it has connected: before that it costs nothing
                     found["beside"].append(await bench.route())
     per_s = {name: median(one.events_per_s for one in figures) for name, figures in found.items()}
@@ -85,11 +103,12 @@ def main() -> int:
     logs.configure("warning")
     if sys.argv[1:2] == ["follow"]:
         folder = Path(sys.argv[3])
-        uvloop.run(follow(sys.argv[2], (folder / "keys" / "ledger.nk").read_text().strip(), folder))
+        uvloop.run(follow(sys.argv[2], (folder / "keys" / "ledger.nk").read_text().strip(), folder, int(sys.argv[4])))
         return 0
     quiet_collector()
-    events, turns = (int(one) for one in (*sys.argv[1:], "40000", "5")[:2])
-    print(shown(uvloop.run(compare(events=events, turns=turns))))
+    given = [int(one) for one in sys.argv[1:]]
+    events, turns, per_s = (given + [40_000, 5, 0][len(given) :])[:3]
+    print(shown(uvloop.run(compare(events=events, turns=turns, per_s=per_s))))
     return 0
 
 

@@ -6,9 +6,11 @@ permission to publish but the one that the server gives with each question (`key
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
+import nats.errors
 import structlog
 from nats.micro import add_service
 from nats.micro.request import Request
@@ -20,6 +22,7 @@ from bus.subjects import ask as ask_subject
 Answerer = Callable[[dict[str, Any]], Awaitable[Any]]
 """What answers one question: its JSON object -> anything msgspec can write. A `CannotAnswer` goes to the asker."""
 
+_KNOWN_WITHIN_S = 2
 _log = structlog.get_logger(__name__)
 
 
@@ -41,12 +44,17 @@ class Service:
     async def open(
         cls, conn: Connection, *, name: str, version: str, description: str, questions: Mapping[str, Answerer]
     ) -> "Service":
-        """Answer these questions from now on, also after reconnects. Each kind is answered one at a time."""
+        """Answer these questions from now on, also after reconnects. Each kind is answered one at a time.
+
+        The server knows of it when this comes back: who is told so may ask at once, by another connection.
+        """
         micro = await add_service(conn.client, name=name, version=version, description=description)
         for question, answerer in questions.items():
             await micro.add_endpoint(
                 name=question, subject=ask_subject(name, question), handler=_handler(question, answerer)
             )
+        with suppress(nats.errors.Error, OSError, TimeoutError):  # whoever connects again subscribes again
+            await conn.client.flush(timeout=_KNOWN_WITHIN_S)
         return cls(micro)
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ import router.daemon
 import router.ledger.daemon
 from bridges.catalogue import discover
 from bridges.kit import daemon
-from bus.config import BridgeSettings, NatsSettings, RailSettings, RouterSettings, Settings
+from bus.config import BridgeSettings, LedgerSettings, NatsSettings, RailSettings, RouterSettings, Settings
 from rails.catalogue import BUNDLED
 from rails.kit.daemon import RailServer
 from rails.kit.daemon import RailSettings as ServerSettings
@@ -156,6 +156,7 @@ class World:
             },
             bridges={name: BridgeSettings() for name in self.rails},
             router=RouterSettings(partitions=PARTITIONS, port=0),
+            ledger=LedgerSettings(port=0),
         )
 
     async def start_rail(self, name: str, port: int = 0) -> None:

@@ -33,7 +33,14 @@ async def _people(scene: Scene) -> None:
     await eventually(lambda: scene.expect(3))
     await _known(scene, BOB, CARLA)
     await scene.publish(OPERATOR, Link(id=EventId("evt_link"), handles=(BOB, CARLA)))
-    await eventually(lambda: scene.expect(4))
+
+    async def linked() -> None:
+        await scene.expect(4)
+        found = await explain(scene.conn, ALICE, BOB)
+        assert {account["handle"] for account in found["accounts"]} >= {BOB, CARLA}
+
+    # The log has it first, the directory that routing looks into a little later.
+    await eventually(linked)
 
 
 async def test_explaining_is_routing_without_doing_it(connect: Connect, start_router: StartRouter) -> None:
