@@ -55,6 +55,7 @@ CAPABILITIES = Capabilities(
     unsend=Level.FULL,
     groups=Level.FULL,
     group_most=250,
+    typing=Level.FULL,
     reaction=Level.FULL,
 )
 

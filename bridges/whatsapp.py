@@ -71,6 +71,7 @@ CAPABILITIES = Capabilities(
     unsend_within_s=2 * 24 * 3600,
     groups=Level.FULL,
     group_most=1024,
+    typing=Level.FULL,
     reaction=Level.PARTIAL,
 )
 

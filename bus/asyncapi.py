@@ -31,6 +31,7 @@ from schemas.events import (
     Unsend,
     Vote,
 )
+from schemas.live import Typing
 from schemas.log import VERSION, Conversation, Leg, Record, Seat
 from schemas.people import Person
 
@@ -51,7 +52,7 @@ EVENTS = (
     Unlink,
     Prefer,
 )
-TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities, Letter, Note, Redriven)
+TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities, Letter, Note, Redriven, Typing)
 MSGPACK = "application/msgpack"
 
 # Addresses come from the functions that build the subjects, with the parameters put back in.
@@ -70,6 +71,14 @@ CHANNELS: dict[str, tuple[str, str, tuple[type, ...]]] = {
         subjects.dead("stage", "rail").replace("stage", "{stage}").replace("rail", "{rail}"),
         "What could not be understood or delivered; and what operators have done with it (stages redriven, dropped).",
         (Letter, Note),
+    ),
+    "live": (
+        subjects.live(7, "rail", "kind")
+        .replace("7", "{partition}")
+        .replace("rail", "{rail}")
+        .replace("kind", "{kind}"),
+        "What is never stored: who is writing. Core NATS; may be lost.",
+        (Typing,),
     ),
     "redrive": (
         subjects.redrive("rail").replace(".rail.", ".{rail}."),

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from schemas.groups import Group
-from schemas.handles import Handle
+from schemas.handles import Handle, rail_of
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.markers import Marker
 from schemas.people import Person
@@ -49,6 +49,13 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     name: str
     handles: tuple[Handle, ...]
     """Verified handles, first registered first; the first is the one shown where they are a ghost."""
+
+
+def seat_of(person: Person) -> Seat:
+    """A member as bridges see them: without the accounts they are never to be reached on, lest one be used."""
+    never = person.preferences.never
+    handles = tuple(handle for handle in person.handles() if rail_of(handle) not in never)
+    return Seat(person=person.id, name=person.name, handles=handles)
 
 
 def _nobody() -> msgspec.Raw:

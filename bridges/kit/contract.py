@@ -163,6 +163,14 @@ class NativeFailure(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class NativeTyping(msgspec.Struct, frozen=True, kw_only=True):
+    """`actor` is writing to `peer`, or no longer. Never kept, and never told twice."""
+
+    actor: str
+    peer: str
+    on: bool
+
+
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     """One update that could not be read; parked with its bytes, and the rest goes on."""
 
@@ -171,7 +179,7 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NativeTarget: TypeAlias = NativeEdit | NativeUnsend | NativeReaction | NativeVote
-Native: TypeAlias = (
+Lasting: TypeAlias = (
     NativeMessage
     | NativeTarget
     | NativeEcho
@@ -182,6 +190,9 @@ Native: TypeAlias = (
     | NativeFailure
     | Unreadable
 )
+"""What is claimed, and never lost."""
+
+Native: TypeAlias = Lasting | NativeTyping
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,7 +297,7 @@ class Translator(Protocol):
     def read_webhook(self, body: bytes) -> list[Native]:
         """A webhook's raw body -> its updates, in order. Called once its signature has been found good.
 
-        `body` is JSON. What concerns nobody here (typing, statistics) is simply absent from the list; one bad update is
+        `body` is JSON. What concerns nobody here (statistics) is simply absent from the list; one bad update is
         one `Unreadable` and never spoils the others.
         """
 

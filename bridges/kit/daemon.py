@@ -24,6 +24,7 @@ from bridges.kit.files import Files
 from bridges.kit.groups import Natives
 from bridges.kit.hold import Hold
 from bridges.kit.intake import Intake
+from bridges.kit.live import Live
 from bridges.kit.logreader import LogReader
 from bridges.kit.media_links import MediaLinks
 from bridges.kit.orders import OrderTeller
@@ -136,6 +137,16 @@ class Bridge:
             on_adoptions=self.adopter.wake,
             now_ms=now_ms,
         )
+        self.live = Live(
+            translator=translator,
+            conn=conn,
+            store=store,
+            client=client,
+            accounts_=self.accounts,
+            people=self.people,
+            partitions=partitions,
+            clock_s=time.monotonic,
+        )
         self.hold = Hold(rail=rail, conn=conn, clock_s=time.monotonic)
         self.intake = Intake(
             translator=translator,
@@ -149,6 +160,7 @@ class Bridge:
             results=self.results,
             files=files,
             hold=self.hold,
+            live=self.live,
             now_ms=now_ms,
             counts=self.counts,
             tracer=tracer,
@@ -238,6 +250,7 @@ class Bridge:
                 self.intake.arrivals.run(),
                 self.log.run(),
                 self.subscriber.run(callback),
+                self.live.run(),
                 self._tell_capabilities(),
                 self._count(),
                 until_closed(self._conn),

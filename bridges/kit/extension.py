@@ -13,6 +13,7 @@ from bridges.kit.contract import (
     NativeBlock,
     NativeGroup,
     NativeMessage,
+    NativeTyping,
     NativeUnsend,
     NativeVote,
 )
@@ -82,6 +83,12 @@ class _GroupChange(msgspec.Struct, frozen=True):
     at_ms: int = 0
 
 
+class _Typing(msgspec.Struct, frozen=True):
+    node: str
+    peer: str
+    on: bool
+
+
 class _Group(msgspec.Struct, frozen=True):
     id: str
 
@@ -142,6 +149,7 @@ _unsends = msgspec.json.Decoder(_Unsend)
 _polls = msgspec.json.Decoder(_Poll)
 _votes = msgspec.json.Decoder(_Vote)
 _group_changes = msgspec.json.Decoder(_GroupChange)
+_typings = msgspec.json.Decoder(_Typing)
 _groups = msgspec.json.Decoder(_Group)
 _pages = msgspec.json.Decoder(_Page)
 _responses = msgspec.json.Decoder(_Responses)
@@ -160,9 +168,9 @@ def concerns(body: bytes) -> bool:
 
 
 def read_webhook(body: bytes) -> list[Native]:
-    """A webhook with ``"object": "federation"`` -> accounts, groups, blocks, unsends, polls, votes.
+    """A webhook with ``"object": "federation"`` -> accounts, groups, blocks, unsends, polls, votes, typing.
 
-    Fields of a newer rail, and those that nobody here needs (typing), are ignored.
+    Fields of a newer rail are ignored.
     """
     return tolerant.whole(_envelopes, body, lambda envelope: tolerant.each(_entries, envelope.entry, _read_entry))
 
@@ -192,6 +200,9 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
         yield _read_vote(_votes.decode(change.value), at_ms)
     elif change.field == "groups":
         yield _read_group(_group_changes.decode(change.value), at_ms)
+    elif change.field == "typing":
+        typing_ = _typings.decode(change.value)
+        yield NativeTyping(actor=typing_.node, peer=typing_.peer, on=typing_.on)
 
 
 def _read_poll(poll: _Poll) -> NativeMessage:
@@ -305,6 +316,11 @@ def edit(*, node: str, native_id: str, text: str, plain: bool) -> Call:
 def unsend(*, node: str, native_id: str) -> Call:
     """`node` takes its message back."""
     return Call(method="POST", path=f"{BASE}/{node}/unsend", body={"native_id": native_id})
+
+
+def typing(*, node: str, peer: str, on: bool) -> Call:
+    """`node` is writing to `peer` (an account, or a group that it is in), or no longer."""
+    return Call(method="POST", path=f"{BASE}/{node}/typing", body={"peer": peer, "on": on})
 
 
 def vote(*, node: str, native_id: str, options: Sequence[int]) -> Call:

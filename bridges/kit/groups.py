@@ -17,6 +17,7 @@ from bridges.kit.contract import (
     NativeMessage,
     NativeReaction,
     NativeReceipt,
+    NativeTyping,
     NativeUnsend,
     NativeVote,
 )
@@ -125,7 +126,9 @@ def in_group(update: Native, natives: Natives) -> Native:
     match update:
         case NativeMessage():
             return msgspec.structs.replace(update, recipient=natives.peer(update.recipient))
-        case NativeEcho() | NativeReceipt() | NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
+        case NativeEcho() | NativeReceipt() | NativeTyping():
+            return msgspec.structs.replace(update, peer=natives.peer(update.peer))
+        case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))
         case NativeGroup():
             natives.add(update.native_id)  # what comes next in the same webhook may be said in it

@@ -7,10 +7,9 @@ Two steps. First, what needs others (who is behind these accounts?), then one tr
 under load, that claims messages, turns receipts into positions, binds echoes, and puts the events into the outbox.
 """
 
-import hashlib
 import hmac
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection as Transaction
 from typing import assert_never
 
@@ -22,6 +21,7 @@ from bridges.kit import accounts, apart, arrivals, echoes, extension, groups, id
 from bridges.kit.accounts import Account, Accounts
 from bridges.kit.arrivals import Arrivals
 from bridges.kit.contract import (
+    Lasting,
     Native,
     NativeAccount,
     NativeBlock,
@@ -41,9 +41,11 @@ from bridges.kit.counts import Counts
 from bridges.kit.files import Files
 from bridges.kit.groups import KnownGroup, Natives
 from bridges.kit.hold import Hold
+from bridges.kit.live import Live
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
+from bridges.kit.signatures import SIGNATURE, is_signed
 from bridges.kit.targets import KnownTarget
 from bridges.kit.tolerant import UNREADABLE
 from bridges.kit.tracing import add_accepted
@@ -58,8 +60,6 @@ from schemas.groups import group_id
 from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
 
 _log = structlog.get_logger(__name__)
-
-SIGNATURE = "X-Hub-Signature-256"
 
 NOT_NOW = (*AWAY, ApiError, RailAway, Unanswered, NotUnderstood, StoreError, sqlite3.OperationalError)
 """What is answered with 503: bus, rail or disk are away, full or damaged."""
@@ -88,19 +88,6 @@ ToClaim = Known | Held | KnownTarget | KnownBlock | KnownGroup | NativeAccount |
 Claim = ToClaim | NativeEcho | NativeReceipt
 
 
-def is_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
-    """Whether the header is the HMAC-SHA256 of these very bytes with one of the secrets (two while one is replaced).
-
-    Compared as bytes: a header may hold anything, and `compare_digest` refuses text that is not ASCII.
-    """
-    given = header.encode("utf-8", "surrogateescape")
-    found = False
-    for secret in secrets:
-        digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-        found |= hmac.compare_digest(b"sha256=" + digest.encode(), given)
-    return found
-
-
 class Intake:
     """The webhook routes."""
 
@@ -120,6 +107,7 @@ class Intake:
         counts: Counts,
         files: Files,
         hold: Hold,
+        live: Live,
         tracer: Tracer | None = None,
     ) -> None:
         self._translator, self._rail = translator, translator.rail
@@ -128,6 +116,7 @@ class Intake:
         self._store, self._outbox, self._accounts, self._results = store, outbox, accounts_, results
         self._groups = groups_
         self._now_ms, self._counts, self._files, self._hold = now_ms, counts, files, hold
+        self._live = live
         self.arrivals = Arrivals(store=store, files=files, claim=self._claim_arrival, now_ms=now_ms)
 
     # --- HTTP ---
@@ -183,7 +172,7 @@ class Intake:
         For receipts of delivery, which are collected, it is enough that they are in our outbox.
         """
         start_ms = self._now_ms()
-        claims, event_ids = await self.claim(updates, webhook=webhook)
+        claims, event_ids = await self.claim(self._live.without_typing(updates), webhook=webhook)
         if not claims:
             return
         await self._outbox.published(event_ids)
@@ -193,7 +182,7 @@ class Intake:
             events = [one for one in known_ids if one in fresh]
             add_accepted(self._tracer, self._rail, events, header=traceparent, start_ms=start_ms, now_ms=self._now_ms())
 
-    async def claim(self, updates: Sequence[Native], *, webhook: bytes = b"") -> tuple[list[Claim], list[str]]:
+    async def claim(self, updates: Sequence[Lasting], *, webhook: bytes = b"") -> tuple[list[Claim], list[str]]:
         """Claim updates and put what they tell into the outbox; the events that have to be on the bus before 200."""
         known = await self._accounts.get_many(name for update in updates for name in _named(update))
         claims = [await self._prepare(update, known) for update in updates]
@@ -208,7 +197,7 @@ class Intake:
         self.arrivals.wake()
         return claims, event_ids
 
-    async def _prepare(self, update: Native, known: Mapping[str, Account]) -> Claim:
+    async def _prepare(self, update: Lasting, known: Mapping[str, Account]) -> Claim:
         """What an update is in canonical terms, as far as that needs others than the id map."""
         missing = [name for name in _named(update) if name not in known]
         if missing:
@@ -420,7 +409,7 @@ class Intake:
         return self._outbox.put_dead(tx, letter)
 
 
-def _named(update: Native) -> tuple[str, ...]:
+def _named(update: Lasting) -> tuple[str, ...]:
     """The accounts that have to be known before an update can be claimed."""
     match update:
         case NativeMessage():

@@ -11,8 +11,9 @@ from aiohttp import web
 
 from bridges.kit import extension
 from bridges.kit.accounts import Accounts, NoAccount
-from bridges.kit.intake import NOT_NOW, SIGNATURE, is_signed
+from bridges.kit.intake import NOT_NOW
 from bridges.kit.people import People
+from bridges.kit.signatures import SIGNATURE, is_signed
 from bridges.kit.tolerant import UNREADABLE
 from schemas.errors import BadHandle, Refusal, explain
 from schemas.handles import Handle, parse

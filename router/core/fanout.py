@@ -13,7 +13,7 @@ from schemas.codec import encode
 from schemas.events import Party
 from schemas.handles import rail_of
 from schemas.ids import PersonId, RailName
-from schemas.log import Act, Leg, Seat
+from schemas.log import Act, Leg, Seat, seat_of
 from schemas.people import Account, Person
 
 _SHOWS_NOTHING = frozenset({Level.DROPPED, Level.REFUSED})
@@ -87,7 +87,7 @@ def plan(
         if rail != source and carries(capabilities.get(rail), act)
     }
     unreached = dict(_unreached(source, members, capabilities)) if act == "post" else {}
-    return Plan(seats=tuple(map(seat, members)), legs=legs, unreached=unreached)
+    return Plan(seats=tuple(map(seat_of, members)), legs=legs, unreached=unreached)
 
 
 _OWN: Mapping[Act, str] = {
@@ -102,13 +102,6 @@ _OWN: Mapping[Act, str] = {
     "delivered": "",
     "fail": "",
 }
-
-
-def seat(person: Person) -> Seat:
-    """A member as bridges see them: without the accounts they are never to be reached on, lest one be used."""
-    never = person.preferences.never
-    handles = tuple(handle for handle in person.handles() if rail_of(handle) not in never)
-    return Seat(person=person.id, name=person.name, handles=handles)
 
 
 def reached(source: str, person: Person) -> bool:

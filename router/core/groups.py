@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from router.core.conversation import begin
-from router.core.fanout import NOWHERE, Packed, Plan, Plans, carries, only, pack, reachable, reached, seat
+from router.core.fanout import NOWHERE, Packed, Plan, Plans, carries, only, pack, reachable, reached
 from router.core.people import party
 from router.core.policy import Lookup, apart, may_act
 from schemas.errors import Refusal
@@ -18,7 +18,7 @@ from schemas.events import GroupChanged, GroupEvent, GroupFounded, Membership, a
 from schemas.groups import Group, after
 from schemas.handles import rail_of
 from schemas.ids import OPERATOR, ConversationId, PersonId, RailName
-from schemas.log import Act, Conversation, Leg, Seat
+from schemas.log import Act, Conversation, Leg, Seat, seat_of
 from schemas.people import Person
 
 _BOSSES = frozenset({"owner", "admin"})
@@ -103,7 +103,7 @@ def group_plan(
     """
     told = (actor,) if private else members_of(group, people)
     legs = _legs(source, act, told, plans, private=private)
-    return pack(Plan(seats=(seat(actor),), legs=legs))
+    return pack(Plan(seats=(seat_of(actor),), legs=legs))
 
 
 def _is_outdated(event: GroupEvent, group: Group) -> bool:
@@ -224,7 +224,7 @@ def _counted(event: GroupEvent, case: _Case) -> GroupDecision:
     return GroupDecision(
         actor=actor.id,
         state=msgspec.structs.replace(state, members=group.members, group=group),
-        packed=pack(Plan(seats=seats or (seat(actor),), legs=legs)),
+        packed=pack(Plan(seats=seats or (seat_of(actor),), legs=legs)),
         until_ms=0 if group.closed or (before is not None and before.until_ms == group.until_ms) else group.until_ms,
     )
 
@@ -232,7 +232,7 @@ def _counted(event: GroupEvent, case: _Case) -> GroupDecision:
 def _seat_in(group: Group | None, person: Person, people: Lookup) -> Seat:
     """A seat under the id by which the person is in the group, which may be one from before a link."""
     held = _held_as(group, person, people) if group is not None else None
-    return msgspec.structs.replace(seat(person), person=held or person.id)
+    return msgspec.structs.replace(seat_of(person), person=held or person.id)
 
 
 def _legs(source: str, act: Act, told: Iterable[Person], plans: Plans, *, private: bool) -> dict[RailName, Leg]:

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import msgspec
 
 from router.core import groups
-from router.core.fanout import NOWHERE, Known, Packed, Plans, pack, plan, seat
+from router.core.fanout import NOWHERE, Known, Packed, Plans, pack, plan
 from router.core.people import party
 from router.core.policy import Lookup, apart, may_act
 from schemas.events import Receipt, TargetEvent, as_handle
 from schemas.groups import Group
 from schemas.handles import rail_of
-from schemas.log import Act, Conversation
+from schemas.log import Act, Conversation, seat_of
 from schemas.people import Person
 
 
@@ -64,7 +64,7 @@ def _between_two(event: Receipt | TargetEvent, act: Act, who: Acting, *, people:
         return known.packed
     told = tuple(one for one in members if act == "unsend" or one.id == actor.id or not apart(actor, one, people))
     made = plan(source, act, actor, told, plans.capabilities)
-    packed = pack(msgspec.structs.replace(made, seats=tuple(map(seat, members))))
+    packed = pack(msgspec.structs.replace(made, seats=tuple(map(seat_of, members))))
     plans.remember(key, Known(persons=(actor, *members), stamp=people.stamp, packed=packed))
     return packed
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,16 +22,16 @@ from bridges.kit import daemon
 from bridges.kit.contract import Translator
 from bus import keys, topology
 from bus.config import BridgeSettings, NatsSettings, RailSettings, RouterSettings, Settings
-from bus.connection import Connection
+from bus.connection import Connection, CoreMessage
 from bus.media import MediaStore
 from bus.publish import Publisher
 from bus.server import EmbeddedServer
 from bus.stored import read_range
-from bus.subjects import LOG, ingress
+from bus.subjects import LOG, ingress, live
 from rails.catalogue import BUNDLED
 from rails.kit.daemon import RailServer
 from rails.kit.daemon import RailSettings as ServerSettings
-from schemas.codec import decode_event, decode_record, encode
+from schemas.codec import decode_event, decode_record, decode_typing, encode
 from schemas.content import Content
 from schemas.events import AccountSeen, AnyEvent, LegResult, Message, Results
 from schemas.handles import Handle
@@ -45,6 +45,7 @@ from schemas.ids import (
     partition_of,
     person_id,
 )
+from schemas.live import Typing
 from schemas.log import Entry, order_of
 from tests.must import eventually
 
@@ -104,6 +105,22 @@ class Phone:
         assert status == 201, answer
         return str(answer["media_id"])
 
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[Callable[[str], Awaitable[list[str]]]]:
+        """The app is open: what it is told (the kinds), up to the first of a kind."""
+        async with self._http.ws_connect(f"{self._url}/client/v1/ws", headers=self._headers) as socket:
+
+            async def until(kind: str) -> list[str]:
+                told: list[str] = []
+                async with asyncio.timeout(60):
+                    while kind not in told:
+                        told.append((await socket.receive_json())["type"])
+                return told
+
+            await socket.send_str('{"type":"ping"}')
+            await until("pong")
+            yield until
+
     async def inbox(self) -> dict[str, dict[str, Any]]:
         """Native id -> message, in the order shown."""
         status, answer = await self.call("GET", "messages", params={"with": ALICE, "limit": "1000"})
@@ -138,6 +155,7 @@ class Stage:
         self._open = contextlib.AsyncExitStack()
         self._numbers = 0
         self._names: list[str] = []
+        self._signs: asyncio.Queue[CoreMessage] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as opened:
@@ -151,6 +169,8 @@ class Stage:
             self._probe = await Connection.open(url=server.url, seed=pairs[role].seed, name="probe", role=role)
             opened.push_async_callback(self._probe.close)
             self._publisher = Publisher(self._probe, within_s=60)
+            heard = await self._probe.subscribe_core(f"live.*.{self.rail}.typing", self._signs.put)
+            opened.push_async_callback(heard.close)
             service = elsewhere(self.rail) or await self._service(opened)
             settings = self._settings(server, service)
             await _started(opened, lambda ready: router.daemon.run(settings, ready=ready))
@@ -317,6 +337,19 @@ class Stage:
         )
         await self.publish(event)
         return event.id
+
+    async def types(self, *, on: bool) -> None:
+        """Alice is writing to Bob, or no longer."""
+        sign = Typing(conversation=self.conversation, actor=person_id(ALICE), to=self.bob_person, on=on)
+        await self._probe.publish_core(live(partition_of(self.conversation, PARTITIONS), PROBE, "typing"), encode(sign))
+
+    async def typed(self) -> Typing:
+        """What the rail's bridge has said of somebody who began to write."""
+        while not self._signs.empty():
+            sign = decode_typing(self._signs.get_nowait().body)
+            if sign.on:
+                return sign
+        raise AssertionError("nobody is said to be writing")
 
     async def do(
         self, kind: type[AnyEvent], target: EventId, *, conversation: ConversationId | None = None, **more: Any

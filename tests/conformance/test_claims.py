@@ -296,3 +296,28 @@ async def test_receipts_come_in(stage: Stage) -> None:
         await stage.heard(
             lambda event, kind=kind: isinstance(event, Receipt) and event.status == kind and event.position >= position
         )
+
+
+async def test_typing(stage: Stage) -> None:
+    """Both ways where it is claimed; a rail that cannot show it is shown nothing, and gets its messages."""
+    await stage.result(await stage.say(Text(body="wait")))
+    async with stage.bob.listening() as until:
+
+        async def alice_types() -> list[str]:
+            for on in (False, True):
+                await stage.types(on=on)
+            await stage.say(Text(body="that was all"))
+            told = await until("message")
+            assert ("typing" in told) is stage.can.typing.is_native
+            return told
+
+        await eventually(alice_types)
+    if stage.can.typing.is_native:
+
+        async def bob_types() -> None:
+            for on in (False, True):
+                assert (await stage.bob.call("POST", "typing", json={"to": stage.alice, "on": on}))[0] == 204
+            sign = await stage.typed()
+            assert (sign.actor, sign.conversation) == (stage.bob_person, stage.conversation)
+
+        await eventually(bob_types)

@@ -16,6 +16,7 @@ from bridges.kit.contract import (
     NativeMedia,
     NativeMessage,
     NativeReaction,
+    NativeTyping,
     NativeUnsend,
     NativeVote,
     Translator,
@@ -330,6 +331,7 @@ def test_what_no_platform_has_comes_with_the_extension() -> None:
         ),
         NativeVote(native_id="w1", actor="8", peer="7", at_ms=6, name="8@6", options=(1,)),
         NativeVote(native_id="w1", actor="7", peer="8", at_ms=7, name="7@7", options=()),
+        NativeTyping(actor="7", peer="8", on=True),
     ]
 
 

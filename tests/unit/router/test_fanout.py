@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from router.core.fanout import Known, Packed, Plans, plan, reached, seat
+from router.core.fanout import Known, Packed, Plans, plan, reached
 from schemas.capabilities import Capabilities, Level
 from schemas.handles import Handle
 from schemas.ids import RailName
+from schemas.log import seat_of
 from schemas.people import Account, Person, Preferences
 from tests.unit.router.town import ALICE, ALICE_MS, ALICE_WA, BOB, BOB_IG, BOB_MS, CARLA, EVERYTHING, somebody
 
@@ -84,7 +85,7 @@ def test_preferences_and_states_keep_accounts_from_being_reached() -> None:
         BOB_MS: "bob prefers not to be reached on messenger",
         BOB_IG: "the account is suspended",
     }
-    assert seat(shy).handles == ()
+    assert seat_of(shy).handles == ()
     assert not reached("whatsapp", shy)
 
 

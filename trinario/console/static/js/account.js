@@ -134,7 +134,9 @@ class Account extends EventTarget {
   #gotMessage(message) {
     this.#preview(message);
     this.#conversations.get(message.thread)?.put(message);
-    if (message.direction === "in") this.dispatchEvent(new CustomEvent("incoming", { detail: message }));
+    if (message.direction !== "in") return;
+    this.dispatchEvent(new CustomEvent("typing", { detail: { thread: message.thread, on: false } }));
+    this.dispatchEvent(new CustomEvent("incoming", { detail: message }));
   }
 
   #altered(message) {
