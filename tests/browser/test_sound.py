@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 expect.set_options(timeout=PATIENCE_MS)
 
 MESSAGES = 10_000
-MOST_OPEN_MS, MOST_BYTES, MOST_IN_PAGE = 1000, 200 * 1024 * 1024, 300
+MOST_OPEN_MS, MOST_BYTES, MOST_IN_PAGE = 1000, 200 * 1024 * 1024, 200
 _AT_ONCE = 64
 WRITER, READER = "whatsapp:+393330000001", "whatsapp:+393330000002"
 
@@ -66,7 +66,7 @@ async def _write_many(url: str) -> dict[str, str]:
             body = {"address": handle.partition(":")[2], "name": name, "federated": False}
             async with http.post("/client/v1/accounts", json=body) as answer:
                 tokens[handle] = msgspec.json.decode(await answer.read())["token"]
-        numbers = iter(range(MESSAGES - 1))
+        numbers = iter(range(1, MESSAGES - 1))
 
         async def write(number: int) -> None:
             text = f"Message {number}. " + "The next stop is Garibaldi. " * (number % 4)
@@ -78,6 +78,7 @@ async def _write_many(url: str) -> dict[str, str]:
             for number in numbers:
                 await write(number)
 
+        await write(0)  # the first and the last by themselves: between them, whoever comes first
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
                 group.create_task(writer())
@@ -111,7 +112,11 @@ _CLIMBS = """async () => {
 
 
 def test_ten_thousand_messages_open_at_once_and_stay_small(opened: Open, town: Town) -> None:
-    """Less than a second to open; scrolled through to the first message, less than 200 MB and 300 list items."""
+    """Less than a second to open; scrolled through to the first message, less than 200 MB and 200 list items.
+
+    What it keeps: during the climb, at a pace no hand has, there is rubbish besides, which Chromium leaves until it has
+    use for the room.
+    """
     with ThreadPoolExecutor(1) as thread:  # Playwright has an event loop of its own in this one
         tokens = thread.submit(asyncio.run, _write_many(town.ready["rails"]["whatsapp"])).result()
     sessions = Sessions(Place(data=town.data))
@@ -125,9 +130,11 @@ def test_ten_thousand_messages_open_at_once_and_stay_small(opened: Open, town: T
     climbed: dict[str, Any] = page.evaluate(_CLIMBS)
     assert climbed["first"].startswith("Message 0.")
     assert climbed["most"] <= MOST_IN_PAGE
-    most_bytes = _renderer_bytes()
-    assert most_bytes < MOST_BYTES
-    print(f"opened in {opened_ms:.0f} ms; {most_bytes / 1e6:.0f} MB; {climbed}")  # noqa: T201 - the figures for the docs
+    climbing_bytes = _renderer_bytes()
+    page.context.new_cdp_session(page).send("HeapProfiler.collectGarbage")
+    kept_bytes = _renderer_bytes()
+    assert kept_bytes < MOST_BYTES
+    print(f"opened in {opened_ms:.0f} ms; {kept_bytes / 1e6:.0f} MB, {climbing_bytes / 1e6:.0f} before; {climbed}")  # noqa: T201 - the figures for the docs
     open_bottom = page.locator(f"{WHATSAPP} textarea")
     open_bottom.fill("Down again.")
     open_bottom.press("Enter")

@@ -7,9 +7,9 @@ import { el, onceAFrame } from "/js/dom.js";
 import { drawn, face, pending } from "/js/message.js";
 import { day, dayNumber, t } from "/js/words.js";
 
-const FIRST = 60;
-const STEP = 60;
-const MOST = 240;
+const FIRST = 40;
+const STEP = 40;
+const MOST = 120;
 const NEAR_PX = 600;
 const BOTTOM_PX = 48;
 const AGAIN_MS = 1000;
@@ -23,7 +23,9 @@ export class ThreadView extends HTMLElement {
   #isFetching = false;
   #conversation = null;
   #options = {};
+  #drawn = { first: 0, keys: [] }; // what stands in the list: from which message on, and which
   #draw = onceAFrame(() => this.#show());
+  #climb = onceAFrame(() => this.#reachUp());
 
   /** Show a conversation. `{ticks, name, pending(), onReply, onJourney, onDiscard, onSeen}`; null shows nothing. */
   open(conversation, options = {}) {
@@ -78,42 +80,55 @@ export class ThreadView extends HTMLElement {
     }
   }
 
+  /* The window grows upwards; older messages are fetched when it has reached the first that is here. */
   async #reachUp() {
-    if (this.#isFetching || !this.#conversation) return;
+    const conversation = this.#conversation;
+    if (this.#isFetching || !conversation?.messages.length) return;
+    if (this.#first === 0 && !conversation.isComplete) await this.#fetchOlder(conversation);
+    if (conversation !== this.#conversation) return;
     if (this.#first > 0) {
       this.#first = Math.max(0, this.#first - STEP);
       this.#last = Math.min(this.#last, this.#first + MOST);
       this.#show();
-      return;
     }
-    if (this.#conversation.isComplete || !this.#conversation.messages.length) return;
+    // Who already stands at the top makes no further scroll event.
+    const isMore = this.#first > 0 || !conversation.isComplete;
+    if (isMore && this.isConnected && this.scrollTop < NEAR_PX && !this.#isPinned) this.#climb();
+  }
+
+  async #fetchOlder(conversation) {
     this.#isFetching = true;
-    const top = this.#conversation.messages[0];
     try {
-      await this.#conversation.older();
-      const moved = this.#conversation.messages.indexOf(top);
-      if (moved > 0) {
-        this.#first = Math.max(0, moved - STEP);
-        this.#last = Math.min(this.#conversation.messages.length, Math.max(this.#first + MOST, moved + 1));
-        this.#show();
-      }
+      await conversation.older();
+      if (conversation === this.#conversation) this.#show();
     } catch {
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS)); // the rail is away or busy
     } finally {
       this.#isFetching = false;
     }
-    // Who already stands at the top makes no further scroll event.
-    if (this.isConnected && this.scrollTop < NEAR_PX && !this.#isPinned) onceAFrame(() => this.#reachUp())();
   }
 
   #show() {
     const messages = this.#conversation?.messages ?? [];
     const anchor = this.#isPinned ? null : this.#anchor();
+    if (anchor) this.#follow(messages, anchor.key);
     this.#place(messages, anchor);
-    this.#reconcile(this.#rows(messages.slice(this.#first, this.#last)));
+    const shown = messages.slice(this.#first, this.#last);
+    this.#drawn = { first: this.#first, keys: shown.map((message) => message.native_id) };
+    this.#reconcile(this.#rows(shown));
     if (this.#isPinned) this.#bottom();
     else if (anchor) this.#keep(anchor);
     if (this.#isPinned) this.#options.onSeen?.();
+  }
+
+  /** Messages were put in before what is on the screen, or taken out: the window moves along. */
+  #follow(messages, key) {
+    const place = messages.findIndex((message) => message.native_id === key);
+    const drawn = this.#drawn.keys.indexOf(key);
+    if (place < 0 || drawn < 0) return;
+    const moved = place - (this.#drawn.first + drawn);
+    this.#first = Math.max(0, this.#first + moved);
+    this.#last += moved;
   }
 
   /** Where the window lies after the messages have changed. */
