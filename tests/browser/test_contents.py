@@ -156,3 +156,50 @@ def test_a_group_over_all_rails(opened: Open) -> None:
     write(page, MESSENGER, "I bring the bread.")
     expect(texts(page, WHATSAPP).last).to_have_text("I bring the bread.")
     page.screenshot(path=PICTURES / "phones-group.png")
+
+
+def test_a_groups_members_are_seen_and_changed(opened: Open) -> None:
+    """Rename, who has read it, an admin, somebody removed, leaving, the end: seen by whom it concerns."""
+    page = opened()
+    page.get_by_label("Person on Instagram").select_option("instagram:@carla")
+    page.locator(f"{WHATSAPP} .title button").last.click()
+    form = page.locator(f"{WHATSAPP} .new-chat")
+    form.get_by_label("To", exact=True).fill("messenger:bob.rossi, instagram:@carla")
+    form.get_by_label("Group name").fill("Regatta")
+    form.locator("textarea").fill("Sunday?")
+    form.get_by_role("button", name="Send").click()
+    for count, phone in enumerate((MESSENGER, INSTAGRAM), 1):
+        open_chat(page, phone, "Regatta")
+        expect(texts(page, phone).last).to_have_text("Sunday?")
+        page.locator(f"{phone} textarea").click()
+        expect(page.locator(f"{WHATSAPP} .readers")).to_have_text(f"read by {count} of 2")
+
+    def members(phone: str) -> Locator:
+        page.locator(f"{phone} .title").get_by_role("button", name="Members").click()
+        return page.get_by_role("dialog", name="Group")
+
+    sheet = members(WHATSAPP)
+    expect(sheet.locator(".members li")).to_have_count(3)
+    page.screenshot(path=PICTURES / "group-members.png")
+    sheet.get_by_label("Name").fill("Regatta, if it is dry")
+    sheet.get_by_role("button", name="Save").click()
+    sheet.get_by_role("button", name="Make admin: Bob").click()
+    expect(sheet.locator(".members li", has_text="Bob")).to_contain_text("admin")
+    sheet.get_by_role("button", name="Remove: Carla").click()
+    expect(sheet.locator(".members li")).to_have_count(2)
+    sheet.get_by_role("button", name="Close", exact=True).click()
+    expect(page.locator(f"{MESSENGER} .title h2")).to_contain_text("Regatta, if it is dry")
+    write(page, WHATSAPP, "Without Carla, then.")
+    expect(texts(page, MESSENGER).last).to_have_text("Without Carla, then.")
+    expect(texts(page, INSTAGRAM).filter(has_text="Without Carla")).to_have_count(0)
+
+    sheet = members(MESSENGER)
+    sheet.get_by_role("button", name="Leave").click()
+    page.get_by_role("dialog", name="Leave").get_by_role("button", name="Leave").click()
+    expect(sheet.locator(".members li")).to_have_count(1)
+    sheet.get_by_role("button", name="Close", exact=True).click()
+    sheet = members(WHATSAPP)
+    expect(sheet.locator(".members li")).to_have_count(1)
+    sheet.get_by_role("button", name="End the group").click()
+    page.get_by_role("dialog", name="End this group").get_by_role("button", name="End the group").click()
+    expect(sheet).to_contain_text("This group has ended")

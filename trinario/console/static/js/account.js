@@ -122,11 +122,13 @@ class Account extends EventTarget {
   #happened(event) {
     const conversation = event.thread ? this.#conversations.get(event.thread) : null;
     if (event.type === "message") this.#gotMessage(event.message);
-    else if (event.type === "receipt") conversation?.raise(event.status, event.up_to);
+    else if (event.type === "receipt" && this.thread(event.thread)?.kind !== "group") conversation?.raise(event.status, event.up_to);
     else if (event.type === "read") conversation?.markRead(event.up_to);
     else if (event.type === "failed") for (const one of this.#conversations.values()) one.fail(event.native_id, event.error);
     else if (event.type === "edited" || event.type === "unsent" || event.type === "reaction" || event.type === "vote") this.#altered(event.message);
+    else if (event.type === "group") this.dispatchEvent(new CustomEvent("group", { detail: event }));
     else if (event.type === "typing" || event.type === "pong") this.dispatchEvent(new CustomEvent("typing", { detail: event }));
+    // Who in a group has read what, and whatever else: the rail knows.
     else conversation?.refresh(this.#views.get(event.thread) > 0).catch((error) => this.#failed(error));
     if (["message", "read", "order", "group"].includes(event.type)) this.#readThreadsSoon();
   }

@@ -31,7 +31,8 @@ function choose(near, take) {
   row.addEventListener("focusout", () => setTimeout(() => row.contains(document.activeElement) || row.remove()));
 }
 
-function sheet(title, ...children) {
+/** A dialog over everything. */
+export function sheet(title, ...children) {
   const dialog = el("dialog", { class: "sheet", "aria-label": title, onclose: () => dialog.remove() }, el("header", {}, el("h2", {}, title), iconButton("close", t("close"), () => dialog.close())), children);
   document.body.append(dialog);
   dialog.showModal();

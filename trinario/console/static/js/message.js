@@ -19,7 +19,7 @@ export function face(message, quoted) {
 /** `{ticks, quoted, name, handle, author}` say how, what it answers, whose phone it is and, in groups, whose words
     these are; `onReply` and the like what its buttons do. */
 export function drawn(message, options) {
-  const { ticks, quoted, name, author } = options;
+  const { ticks, quoted, name, author, others } = options;
   const isOut = message.direction === "out";
   const speaker = isOut ? null : author?.(message);
   const who = isOut ? t("you") : speaker ?? name;
@@ -42,6 +42,7 @@ export function drawn(message, options) {
         message.edited && el("span", {}, t("edited")),
         el("time", { datetime: new Date(message.sent_at_ms).toISOString() }, time(message.sent_at_ms)),
         isOut && tick(message, ticks),
+        isOut && others > 0 && message.read_by?.length > 0 && el("span", { class: "readers", title: message.read_by.join(", ") }, t("readers", { count: message.read_by.length, of: others })),
       ),
       reactions(message),
     ),

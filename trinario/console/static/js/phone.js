@@ -6,6 +6,7 @@ import { rail as railCall } from "/js/api.js";
 import { clip } from "/js/attach.js";
 import { summary } from "/js/content.js";
 import { avatar, el, icon, iconButton, onceAFrame, replaced } from "/js/dom.js";
+import { groupOf, openGroup } from "/js/group.js";
 import { journey } from "/js/journey.js";
 import { people } from "/js/people.js";
 import { addressOf, look } from "/js/rails.js";
@@ -34,6 +35,8 @@ export class Phone extends HTMLElement {
   #thread = null; // the thread on the screen, if any
   #unwatch = null;
   #replyTo = null;
+  #group = null; // the group on the screen, if it is one
+  #asked = null; // the thread whose group was asked for
   #title = el("div", { class: "title" });
   #screen = el("div", { class: "screen" });
   #list = el("ul", { class: "threads" });
@@ -42,6 +45,7 @@ export class Phone extends HTMLElement {
   #typers = new Map(); // thread -> timer: who types there says so again every few seconds
   #typedAt = 0;
   #heard = (event) => this.#types(event.detail);
+  #regrouped = () => this.#readGroup();
   #draw = onceAFrame(() => this.#show());
 
   constructor(rail) {
@@ -74,9 +78,11 @@ export class Phone extends HTMLElement {
     if (handle === this.handle) return;
     this.#account?.removeEventListener("change", this.#draw);
     this.#account?.removeEventListener("typing", this.#heard);
+    this.#account?.removeEventListener("group", this.#regrouped);
     this.#account = handle ? account(handle) : null;
     this.#account?.addEventListener("change", this.#draw);
     this.#account?.addEventListener("typing", this.#heard);
+    this.#account?.addEventListener("group", this.#regrouped);
     this.#home();
   }
 
@@ -122,7 +128,7 @@ export class Phone extends HTMLElement {
   #leave() {
     this.#unwatch?.();
     this.#view.open(null);
-    this.#unwatch = this.#thread = this.#replyTo = null;
+    this.#unwatch = this.#thread = this.#replyTo = this.#group = this.#asked = null;
   }
 
   #back() {
@@ -134,6 +140,7 @@ export class Phone extends HTMLElement {
   #show() {
     if (!this.isConnected) return;
     replaced(this.#title, this.#bar());
+    if (this.#thread && this.#asked !== this.#thread) this.#readGroup();
     if (this.#thread) this.#view.redraw();
     else if (this.#account) this.#showList();
     this.dispatchEvent(new Event("unread"));
@@ -151,7 +158,8 @@ export class Phone extends HTMLElement {
     }
     const thread = this.#account.thread(this.#thread);
     const isTyped = this.#typers.has(this.#thread);
-    const under = thread?.kind === "group" ? t("group") : addressOf(thread?.with[0] ?? "");
+    const isGroup = thread?.kind === "group";
+    const under = isGroup ? this.#group ? t("groupOf", { count: this.#group.members.length }) : t("group") : addressOf(thread?.with[0] ?? "");
     const elsewhere = this.unread - (thread?.unread ?? 0);
     const name = thread?.name ?? "";
     const missed = thread?.unread ?? 0;
@@ -161,7 +169,23 @@ export class Phone extends HTMLElement {
       avatar(name),
       el("h2", {}, name, el("small", {}, state ?? (isTyped ? el("span", { class: "typing", role: "status" }, t("typing")) : under))),
       missed > 0 && el("span", { class: "count big" }, el("span", { "aria-hidden": "true" }, String(missed)), el("span", { class: "unseen" }, t("unread", { count: missed }))),
+      isGroup && iconButton("person", t("members"), () => openGroup(this.#account, thread.thread, (group) => this.#isGroup(group))),
     ].filter(Boolean);
+  }
+
+  /* What the group is now: how many could read a message, and whether one may write. */
+  #isGroup(group) {
+    if (group.thread !== this.#thread) return;
+    this.#group = group;
+    this.#view.options({ others: group.members.length - 1 });
+    this.#draw();
+  }
+
+  #readGroup() {
+    const id = this.#thread;
+    if (this.#account?.thread(id)?.kind !== "group") return;
+    this.#asked = id;
+    groupOf(this.#account, id).then((group) => this.#isGroup(group)).catch(() => {});
   }
 
   #showList() {

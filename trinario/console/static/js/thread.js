@@ -40,6 +40,13 @@ export class ThreadView extends HTMLElement {
     this.#show();
   }
 
+  /** Other options from now on, beside those it was opened with; messages that they change are drawn again. */
+  options(more) {
+    this.#options = { ...this.#options, ...more };
+    this.#items.clear();
+    this.#draw();
+  }
+
   /** Draw again: something that is not in the conversation has changed. */
   redraw() {
     this.#draw();
