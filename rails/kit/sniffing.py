@@ -1,5 +1,7 @@
 """What a file is, by its first bytes. Names and claimed types are not asked."""
 
+import re
+
 import filetype
 
 from rails.kit.content import MediaKind
@@ -9,6 +11,8 @@ HEAD_BYTES = 8192
 _SAME = {"audio/x-wav": "audio/wav", "video/x-m4v": "video/mp4", "audio/x-flac": "audio/flac"}
 _KINDS: dict[str, MediaKind] = {"image": "image", "video": "video", "audio": "audio"}
 UNKNOWN = "application/octet-stream"
+_TRACK = re.compile(rb"hdlr.{8}(soun|vide)", re.DOTALL)
+"""What a track of an MP4 holds (ISO/IEC 14496-12, 8.4.3): browsers record sound alone into the container of films."""
 
 
 def mime_of(head: bytes) -> str:
@@ -18,9 +22,10 @@ def mime_of(head: bytes) -> str:
     if head[:4] == b"OggS":  # the library takes every Ogg for sound
         return "video/ogg" if b"theora" in head[:512] else "audio/ogg"
     found = filetype.guess(head)
-    if found is not None:
-        return _SAME.get(str(found.mime), str(found.mime))
-    return _text(head)
+    if found is None:
+        return _text(head)
+    mime = _SAME.get(str(found.mime), str(found.mime))
+    return "audio/mp4" if mime == "video/mp4" and set(_TRACK.findall(head)) == {b"soun"} else mime
 
 
 def _text(head: bytes) -> str:

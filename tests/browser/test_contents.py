@@ -114,14 +114,18 @@ def test_reactions_edits_and_unsends_reach_every_phone(opened: Open) -> None:
         expect(page.locator(f"{phone} .message").last).to_contain_text("Message taken back")
 
 
-def test_typing_is_seen_by_who_is_written_to(opened: Open) -> None:
-    """On the rail where it happens: no bridge carries it yet."""
-    page, other = opened(), opened()
-    open_chat(page, MESSENGER, "Alice")
-    other.get_by_label("Person on Messenger").select_option("messenger:alice.bianchi")
-    open_chat(other, MESSENGER, "Bob")
-    other.locator(f"{MESSENGER} .composer textarea").press_sequentially("Let me see")
-    expect(page.locator(f"{MESSENGER} .typing")).to_be_visible()
+def test_typing_is_seen_on_the_other_rails(opened: Open) -> None:
+    """Until the message is there."""
+    page = opened()
+    all_open(page)
+    page.locator(f"{WHATSAPP} .composer textarea").press_sequentially("Let me see")
+    for phone in (MESSENGER, INSTAGRAM):
+        expect(page.locator(f"{phone} .typing")).to_be_visible()
+    page.screenshot(path=PICTURES / "phones-typing.png")
+    page.locator(f"{WHATSAPP} .composer textarea").press("Enter")
+    for phone in (MESSENGER, INSTAGRAM):
+        expect(texts(page, phone).last).to_have_text("Let me see")
+        expect(page.locator(f"{phone} .typing")).to_have_count(0)
 
 
 def test_the_search_finds_what_was_written(opened: Open) -> None:
@@ -203,3 +207,22 @@ def test_a_groups_members_are_seen_and_changed(opened: Open) -> None:
     sheet.get_by_role("button", name="End the group").click()
     page.get_by_role("dialog", name="End this group").get_by_role("button", name="End the group").click()
     expect(sheet).to_contain_text("This group has ended")
+
+
+def test_a_voice_note_is_recorded_and_heard_everywhere(opened: Open) -> None:
+    """By each phone's microphone; the others get sound that plays."""
+    page = opened()
+    page.context.grant_permissions(["microphone"])
+    all_open(page)
+    for phone in PHONES:
+        before = {other: page.locator(f"{other} .message audio").count() for other in PHONES}
+        attach(page, phone, "Voice note")
+        sheet = page.locator(f"{phone} .clip-sheet")
+        expect(sheet.get_by_role("status")).to_have_text("Recording…")
+        page.evaluate("new Promise((done) => setTimeout(done, 1200))")  # what is said takes its time
+        sheet.get_by_role("button", name="Send").click()
+        for other in PHONES:
+            sound = page.locator(f"{other} .message audio").nth(before[other])
+            expect(sound).to_be_attached()
+            expect(sound).to_have_js_property("error", None)
+            page.wait_for_function("sound => sound.readyState >= 1 && sound.duration > 0", arg=sound.element_handle())

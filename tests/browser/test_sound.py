@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from schemas.handles import Handle
 from tests.browser.conftest import PATIENCE_MS, PHONE, Open, Town
+from tests.browser.test_contents import attach, tool
 from tests.browser.test_phones import WHATSAPP, open_chat
 from trinario.place import Place
 from trinario.sessions import Session, Sessions
@@ -33,8 +34,20 @@ def faults(page: Page, axe: str) -> list[str]:
     return [f"{one['id']}: {node['html'][:160]} {node['any'][:1]}" for one in bad for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("is_small", [False, True], ids=["desktop", "phone"])
+LOOKS = [
+    pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"]),
+    pytest.mark.parametrize("is_small", [False, True], ids=["desktop", "phone"]),
+]
+
+
+def in_each_look(test: Any) -> Any:
+    """Light and dark, on a large and a small screen."""
+    for mark in LOOKS:
+        test = mark(test)
+    return test
+
+
+@in_each_look
 def test_axe_finds_no_serious_fault(opened: Open, axe: str, *, dark: bool, is_small: bool) -> None:
     """On every view, with a conversation open and with a dialog open."""
     page = opened(dark=dark, **({"size": PHONE} if is_small else {}))
@@ -53,6 +66,40 @@ def test_axe_finds_no_serious_fault(opened: Open, axe: str, *, dark: bool, is_sm
     found += faults(page, axe)
     page.locator(".message-entry").first.click()
     page.wait_for_selector("dialog .leg")
+    found += faults(page, axe)
+    assert found == []
+
+
+@in_each_look
+def test_axe_finds_no_serious_fault_in_what_opens(opened: Open, axe: str, *, dark: bool, is_small: bool) -> None:
+    """The clip's list and each of its forms, the emoji, the edit and the question before it is taken back, a group."""
+    page = opened(dark=dark, **({"size": PHONE} if is_small else {}))
+    phone = page.locator(WHATSAPP)
+    page.locator(f"{WHATSAPP} .title button").last.click()
+    found = faults(page, axe)
+    form = page.locator(f"{WHATSAPP} .new-chat")
+    form.get_by_label("To", exact=True).fill("messenger:bob.rossi, instagram:@carla")
+    form.get_by_label("Group name").fill(f"Axe {dark} {is_small}")
+    form.locator("textarea").fill("Mind the gap.")
+    form.get_by_role("button", name="Send").click()
+    message = phone.locator(".message").last
+    expect(message).to_contain_text("Mind the gap.")
+    for what in ("Location", "Contact card", "Poll"):
+        attach(page, WHATSAPP, what)
+        found += faults(page, axe)
+        phone.locator(".clip-sheet").get_by_role("button", name="Cancel").click()
+    page.locator(f"{WHATSAPP} .composer .clip").click()
+    found += faults(page, axe)
+    page.keyboard.press("Escape")
+    tool(page, WHATSAPP, "Mind the gap.", "React")
+    found += faults(page, axe)
+    page.keyboard.press("Escape")
+    for act in ("Edit", "Take back"):
+        tool(page, WHATSAPP, "Mind the gap.", act)
+        found += faults(page, axe)
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    phone.get_by_role("button", name="Members").click()
+    page.wait_for_selector("dialog .members li")
     found += faults(page, axe)
     assert found == []
 

@@ -34,6 +34,10 @@ GIF = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0
 WEBP = b"RIFF\x24\0\0\0WEBPVP8 " + bytes(40)
 WEBP_ANIMATED = b"RIFF\x24\0\0\0WEBPVP8X\x0a\0\0\0\x02" + bytes(40)
 MP4 = b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(50)
+_HANDLER = b"\0\0\0\x2dhdlr" + bytes(8) + b"%s" + bytes(13)
+RECORDED_MP4 = MP4[:32] + _HANDLER % b"soun"
+"""What a browser records: sound alone, in the container of films."""
+FILM_WITH_SOUND = RECORDED_MP4 + _HANDLER % b"vide"
 M4A = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(50)
 THREE_GP = b"\0\0\0\x14ftyp3gp4\0\0\0\x003gp4" + bytes(50)
 OGG = b"OggS\0\2" + bytes(22) + b"OpusHead\x01" + bytes(20)
