@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from bridges.kit import cloud, envelopes, graph, tolerant
+from bridges.kit import cloud, endings, envelopes, graph, tolerant
 from bridges.kit.contract import Call, Locator, Native, Offer, Post, Posted, Translator, Upload, Verdict
 from bridges.kit.downgrade import AlbumPiece, MediaPiece, TextPiece
 from bridges.kit.markup import STYLE
@@ -92,6 +92,7 @@ def _post(post: Post) -> Call:
     federation: dict[str, Any] = {"order": post.order, "sent_at_ms": post.sent_at_ms}
     if post.forwarded:
         federation["forwarded"] = post.forwarded
+    federation |= endings.ends(post.expires)
     if getattr(post.piece, "plain", False):
         federation["plain"] = True
     kind, member = _member(post)

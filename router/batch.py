@@ -18,7 +18,8 @@ from router.core.fanout import Plans
 from router.core.people import Amended
 from router.core.policy import Lookup, belongs
 from router.core.route import remembered, route
-from router.deadlines import Deadline
+from router.core.vanish import is_wished
+from router.deadlines import Deadline, GroupEnds, MessageEnds
 from router.originals import Originals
 from router.people import NotFetched
 from router.snapshots import States
@@ -239,6 +240,8 @@ class Decider:
                 state = changed.get(name) or flying.get(name) or states.get(name)
             if event.__class__ is Message and state is not None:
                 known = remembered(event, source, stamp, plans)
+                if known is not None and is_wished(event, state, known.timer):
+                    known = None
             if known is not None and state is not None:
                 state = said(state)
                 changed[state.id] = state  # not by `name`: nothing to compare when it is looked up by this id
@@ -246,7 +249,9 @@ class Decider:
                 size_bytes += ENTRY_BYTES + len(message.data) + known.packed.size_bytes
             else:
                 original = originals.get(event.rank) if isinstance(event, Target) else None
-                decision = self._decide(event, source, state, original, people=lookup, plans=plans)
+                decision = self._decide(
+                    event, source, state, original, people=lookup, plans=plans, now_ms=message.at_ms
+                )
                 size_bytes += _take_down(draft, waiting, event, decision, lookup)
                 stamp = lookup.stamp
             if size_bytes >= self._record_bytes:
@@ -262,6 +267,7 @@ class Decider:
         *,
         people: Lookup,
         plans: Plans,
+        now_ms: int,
     ) -> Decision | str:
         """The decision; or why there is none: it was not understood, or our own code stumbles over it."""
         if isinstance(event, NotUnderstood):
@@ -269,7 +275,15 @@ class Decider:
         try:
             if state is None and not belongs(event, self._partition, self._partitions):
                 return refuse(event, source, Refusal.WRONG_CONVERSATION)
-            return route(event, source=source, conversation=state, people=people, plans=plans, original=original)
+            return route(
+                event,
+                source=source,
+                conversation=state,
+                people=people,
+                plans=plans,
+                original=original,
+                now_ms=now_ms,
+            )
         except NotFetched:
             raise
         except Exception as error:  # noqa: BLE001 - see below
@@ -291,7 +305,13 @@ def _take_down(
     if decision.state is not None:
         draft.states[decision.conversation] = decision.state
         if decision.until_ms:
-            draft.deadlines.append(Deadline(conversation=decision.conversation, until_ms=decision.until_ms))
+            draft.deadlines.append(GroupEnds(conversation=decision.conversation, at_ms=decision.until_ms))
+        if decision.vanishing:
+            draft.deadlines += [
+                MessageEnds(conversation=decision.conversation, vanishing=one)
+                for one in decision.vanishing
+                if one.at_ms
+            ]
     elif decision.people:
         draft.people.extend(decision.people)
         if isinstance(people, Amended):

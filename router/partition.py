@@ -30,7 +30,7 @@ from router.core.conversation import apply
 from router.core.fanout import Plans
 from router.counts import Counts
 from router.dead import DeadLetters
-from router.deadlines import set_deadline
+from router.deadlines import set_deadlines
 from router.directory import Directory
 from router.originals import NotRead, Originals
 from router.people import NotFetched, People
@@ -283,8 +283,8 @@ class Lane:
                 await self._fetch(batch, missing)
         for parked in draft.parked:
             await self._park(parked)
-        for deadline in draft.deadlines:
-            await set_deadline(shared.conn, self.partition, deadline)
+        if draft.deadlines:
+            await set_deadlines(shared.conn, self.partition, draft.deadlines)
         self._take(draft)
         return draft
 

@@ -12,7 +12,7 @@ import msgspec
 from bus.connection import Connection
 from bus.stored import StoredMessage, read_range
 from bus.subjects import LOG
-from router.ledger.facts import Changed, Fact, Got, Settled, Written, facts
+from router.ledger.facts import Changed, Ends, Fact, Got, Settled, Written, facts
 from router.ledger.story import Facts, told
 from schemas.codec import decode_record
 from schemas.errors import NotUnderstood
@@ -25,6 +25,7 @@ class _Heard(msgspec.Struct, kw_only=True):
     settled: list[Settled] = []
     got: list[Got] = []
     changed: list[Changed] = []
+    ends: Ends | None = None
 
 
 async def trace(conn: Connection, any_id: str) -> dict[str, Any] | None:
@@ -52,6 +53,7 @@ async def facts_of(conn: Connection, any_id: str) -> Facts | None:
         settled=tuple(one for one in heard.settled if one.result.event in mine),
         got=tuple(heard.got),
         changed=tuple(heard.changed),
+        ends=heard.ends,
     )
 
 
@@ -63,6 +65,8 @@ def _hear(heard: _Heard, fact: Fact, written: Written) -> None:
             heard.got.append(fact)
         case Changed() if fact.target == written.event_id:
             heard.changed.append(fact)
+        case Ends() if fact.message == written.event_id:
+            heard.ends = fact
 
 
 async def _facts(conn: Connection, needles: list[str]) -> AsyncIterator[Fact]:

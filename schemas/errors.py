@@ -38,6 +38,7 @@ class Refusal(StrEnum):
     ONESELF = "oneself"
     NOT_THE_AUTHOR = "not_the_author"
     UNKNOWN_MESSAGE = "unknown_message"
+    EXPIRED = "expired"
     NOT_ALLOWED = "not_allowed"
     TAKEN_OUT_SINCE = "taken_out_since"
     BANNED = "banned"
@@ -58,6 +59,7 @@ _WORDS: Mapping[Refusal, str] = {
     Refusal.ONESELF: "Sender and recipient are the same person. Name somebody else.",
     Refusal.NOT_THE_AUTHOR: "Only its author may change or take back a message. Answer it instead.",
     Refusal.UNKNOWN_MESSAGE: "The message is not in the log, or not any more. Send a new one.",
+    Refusal.EXPIRED: "The message's time was over; it is gone on every rail. Send a new one.",
     Refusal.NOT_ALLOWED: "Only an admin of the group may do this. Ask one; `trinario group show` names them.",
     Refusal.TAKEN_OUT_SINCE: "This person was taken out of the group in the meantime. Add them again if that is meant.",
     Refusal.BANNED: "This person is banned from the group. An admin can lift the ban.",

@@ -13,6 +13,7 @@ from schemas.handles import Handle
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.markers import MarkerKind
 from schemas.people import AccountKind
+from schemas.vanishing import Expiry, Timer
 
 Party = str
 """A `Handle` (an account on the rail the event comes from) or a `PersonId` (somebody who is there as a ghost)."""
@@ -42,6 +43,8 @@ class Message(Event, frozen=True, kw_only=True, gc=False, tag="message"):
     """Opaque provenance: what the origin rail calls it, so that `trace` can be asked by it."""
     forwarded: Literal[0, 1, 2] = 0
     """1: passed on from elsewhere; 2: passed on many times."""
+    expires: Expiry | None = None
+    """When its author wants it to go, if ever. The shortest of this and the timers holds."""
 
 
 class Target(Event, frozen=True, kw_only=True, gc=False):
@@ -78,6 +81,24 @@ class Vote(Target, frozen=True, kw_only=True, gc=False, tag="vote"):
     """The actor's choice in a poll: indices of its options, from 0. Replaces an earlier choice; empty takes it back."""
 
     options: tuple[int, ...]
+
+
+class Expired(Event, frozen=True, kw_only=True, gc=False, tag="expired"):
+    """A message's time is over: it goes, with its media, everywhere. The actor is its author, by person id.
+
+    Only the operator's source has these: the router has them scheduled when it decides of the message.
+    """
+
+    target: EventId
+    position: int
+    """The message's."""
+
+
+class TimerSet(Event, frozen=True, kw_only=True, gc=False, tag="timer"):
+    """A member wants messages that are written here from now on to go by themselves, or (both 0) no longer."""
+
+    after_s: int = 0
+    after_read_s: int = 0
 
 
 class Receipt(Event, frozen=True, kw_only=True, gc=False, tag="receipt"):
@@ -175,11 +196,13 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
     receipts: bool | None = None
     never: tuple[str, ...] | None = None
     keeps: bool | None = None
+    timer: Timer | None = None
+    """Both 0: no timer any more."""
 
 
 TargetEvent = Edit | Unsend | Reaction | Vote
 GroupEvent = GroupFounded | Membership | GroupChanged
-ConversationEvent = Message | Receipt | TargetEvent | GroupEvent
+ConversationEvent = Message | Receipt | TargetEvent | Expired | TimerSet | GroupEvent
 PeopleEvent = AccountSeen | Block | Link | Unlink | Prefer
 AnyEvent = (
     Message
@@ -188,6 +211,8 @@ AnyEvent = (
     | Unsend
     | Reaction
     | Vote
+    | Expired
+    | TimerSet
     | GroupFounded
     | Membership
     | GroupChanged

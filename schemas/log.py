@@ -13,6 +13,7 @@ from schemas.handles import Handle, rail_of
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.markers import Marker
 from schemas.people import Person
+from schemas.vanishing import Timer, Vanishing
 
 VERSION = 2
 """1: texts and receipts. 2: all kinds of content, edits, unsends, reactions, votes, groups. Every version is read."""
@@ -20,7 +21,7 @@ VERSION = 2
 ENTRY_BITS = 12
 """A record holds at most 4,096 entries, so that `order_of` fits an entry's place under its record's sequence."""
 
-Act = Literal["post", "edit", "unsend", "react", "vote", "group", "read", "delivered", "block", "fail"]
+Act = Literal["post", "edit", "unsend", "react", "vote", "group", "timer", "read", "delivered", "block", "fail"]
 """What a node does on the leg's rail. `fail`: the sender there is told of a refusal or a failure.
 `group`: the native group is made, or brought to what the log says of the group.
 """
@@ -94,6 +95,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     """For `refused` and `parked`: the `schemas.errors.Refusal`."""
     people: tuple[Person, ...] = ()
     """For `people`: the persons as they are from now on."""
+    vanishing: tuple[Vanishing, ...] = ()
+    """Messages that are to go, as was decided of them with this: a message of itself, a receipt of what it reads."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -125,3 +128,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The log sequence this state stands for."""
     group: Group | None = None
     """None for a direct conversation; otherwise `members` are the group's."""
+    timer: Timer | None = None
+    """What its members have set for messages yet to be written."""
+    vanishing: dict[EventId, Vanishing] = {}
+    """Messages that go when they have been read, until they have gone."""

@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.handles import Handle, rail_of
 from schemas.ids import PersonId, RailName, digest, person_id
+from schemas.vanishing import Timer
 
 AccountState = Literal["proposed", "verified", "suspended", "unlinked"]
 """Only a verified account sends, receives and reads."""
@@ -34,6 +35,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Rails on which this person is not to be reached."""
     keeps: bool = False
     """This person keeps what others take back: in direct conversations their rails are only told of it."""
+    timer: Timer | None = None
+    """How long what this person writes lasts, if nobody wishes it to be shorter."""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

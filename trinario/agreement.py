@@ -93,7 +93,7 @@ def _reactions(copies: Sequence[Shown], people: Mapping[str, str]) -> dict[str, 
     return {people.get(by, by): emoji for copy in copies for by, emoji in copy["reactions"].items()}
 
 
-_KINDS: Mapping[str, tuple[str, ...]] = {"text": ("edit",), "unsend": ("unsend",), "reactions": ("reaction",)}
+_KINDS: Mapping[str, tuple[str, ...]] = {"text": ("edit",), "unsend": ("unsend", "expired"), "reactions": ("reaction",)}
 
 
 def _reason(story: Mapping[str, Any], leg: Mapping[str, Any], what: str) -> str:

@@ -102,27 +102,38 @@ class RailClient:
         content: Mapping[str, Any] | None = None,
         reply_to: str | None = None,
         client_key: str | None = None,
+        ends: Mapping[str, int] | None = None,
     ) -> dict[str, Any]:
         """``{"native_id", "thread", "sent_at_ms"}``. A broken connection is tried again under the same key.
+
+        `ends`: when it is to go, ``{"expires_in_s", "after_read_s"}``, either or both.
 
         `content` (docs/rail-api.md) instead of `text`. Raises `Unsupported` for what the rail does not carry.
         """
         said = {"text": text} if content is None else {"content": content}
-        body = {"to": to, **said, "client_key": client_key or uuid4().hex}
+        body = {"to": to, **said, "client_key": client_key or uuid4().hex, **(ends or {})}
         return await self._ask("POST", "messages", body | ({"reply_to": reply_to} if reply_to else {}))
 
-    async def send_file(self, *, to: str, path: Path, caption: str = "", reply_to: str | None = None) -> dict[str, Any]:
+    async def send_file(
+        self,
+        *,
+        to: str,
+        path: Path,
+        caption: str = "",
+        reply_to: str | None = None,
+        ends: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
         """Upload a file and send it. Where the rail has no captions, the words follow as a message of their own."""
         media = await self.upload(path)
         content: dict[str, Any] = {"type": media["kind"], "media_id": media["media_id"], "name": path.name}
         try:
             captioned = content | ({"caption": caption} if caption else {})
-            return await self.send(to=to, content=captioned, reply_to=reply_to)
+            return await self.send(to=to, content=captioned, reply_to=reply_to, ends=ends)
         except Unsupported:
             if not caption:
                 raise
-        sent = await self.send(to=to, content=content, reply_to=reply_to)
-        await self.send(to=to, text=caption)
+        sent = await self.send(to=to, content=content, reply_to=reply_to, ends=ends)
+        await self.send(to=to, text=caption, ends=ends)
         return sent
 
     async def edit(self, native_id: str, text: str) -> dict[str, Any]:

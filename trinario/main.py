@@ -147,6 +147,7 @@ def _messages(app: App) -> None:
         "Write to anybody, from any rail, by any of their handles.",
         "trinario send --as whatsapp:+393331112222 --to instagram:@bob 'Ciao Bob!'",
         "trinario send --as whatsapp:+393331112222 --to instagram:@bob --file beach.jpg 'Look!'",
+        "trinario send --as whatsapp:+393331112222 --to instagram:@bob --expires 1h 'The code is 4711.'",
         group=_MESSAGES,
     )
     _changes(app)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from schemas.groups import is_group
 from schemas.handles import parse
 from trinario.client import acting, reconnecting
+from trinario.durations import seconds
 from trinario.failures import Misused
 from trinario.groups import addressed
 from trinario.options import COMMON, As, Common, Flag, With
@@ -32,6 +33,8 @@ MESSAGE_KEYS = (
     "unsent",
     "reactions",
     "reply_to",
+    "expires_at_ms",
+    "after_read_s",
 )
 """An inbox line, as the contract has it."""
 
@@ -44,6 +47,8 @@ async def send(
     to: str,
     file: Path | None = None,
     reply_to: str | None = None,
+    expires: str | None = None,
+    after_read: str | None = None,
     common: Common = COMMON,
 ) -> None:
     """Write to anybody, from any rail, by any of their handles.
@@ -60,19 +65,30 @@ async def send(
         A photo, a video, a voice note or any other file to send.
     reply_to
         Native id, on this rail, of the message that is answered.
+    expires
+        It goes on every rail so long after it was sent: 30s, 90m, 24h or 7d.
+    after_read
+        It goes on every rail so long after somebody else has first read it; with both, whichever comes first.
     """
+    ends = ends_of(expires, after_read)
     if text is None and file is None:
         raise Misused("There is nothing to send. Give a text, or --file PATH, or both.")
     me = parse(as_)
     async with acting(common.place(), me) as client:
         recipient = await addressed(client, me, to)
         if file is None:
-            sent = await client.send(to=recipient, text=text or "", reply_to=reply_to)
+            sent = await client.send(to=recipient, text=text or "", reply_to=reply_to, ends=ends)
         else:
-            sent = await client.send_file(to=recipient, path=file, caption=text or "", reply_to=reply_to)
+            sent = await client.send_file(to=recipient, path=file, caption=text or "", reply_to=reply_to, ends=ends)
     common.output().document(
         picked(sent, "native_id", "thread"), lambda: f"Sent to {to} from {me} ({sent['native_id']})."
     )
+
+
+def ends_of(expires: str | None, after_read: str | None) -> dict[str, int]:
+    """When a message is to go, as the Client API takes it. Raises `Misused`."""
+    named = {"expires_in_s": ("--expires", expires), "after_read_s": ("--after-read", after_read)}
+    return {name: seconds(option, text) for name, (option, text) in named.items() if text is not None}
 
 
 async def inbox(

@@ -1,6 +1,5 @@
 """route diff: what would have gone elsewhere under another policy. Reads the log, sends nothing."""
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,13 @@ from router.replay import Replay, Rerouted, read_policy
 from schemas.codec import decode_record
 from schemas.errors import NotUnderstood
 from trinario.bus_access import connected
+from trinario.durations import seconds
 from trinario.failures import Misused
 from trinario.options import COMMON, Common
 from trinario.output import clock, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 async def route_diff(*, policy: Path, since: str = "24h", limit: int = 200, common: Common = COMMON) -> None:
@@ -60,9 +58,7 @@ def _text(path: Path) -> str:
 
 def ago_ms(text: str) -> int:
     """How long ``24h`` is. Raises `Misused`."""
-    if not (match := re.fullmatch(r"(\d+)([smhd])", text)):
-        raise Misused(f"--since {text!r}: expected a number and s, m, h or d, e.g. 24h.")
-    return int(match[1]) * _UNITS_S[match[2]] * 1000
+    return seconds("--since", text) * 1000
 
 
 async def _replayed(connection: Connection, replay: Replay, *, since_ms: int, limit: int) -> tuple[int, list[Rerouted]]:

@@ -143,10 +143,18 @@ def _leg_told(leg: Mapping[str, Any]) -> str:
 
 
 def _since(found: Mapping[str, Any]) -> Iterator[str]:
-    """Edits, unsends, reactions and votes, and how far everybody has got."""
+    """When it goes; edits, unsends, reactions, votes, its end; and how far everybody has got."""
+    yield from _end(found)
     for change in found["changes"]:
         legs = ", ".join(_leg_told(leg) for leg in change["legs"])
         what = f"{change['kind']} {change['emoji']}".strip()
         yield printable(f"{clock(change['at_ms'])}  {what} by {change['actor']}, {change['outcome']}: {legs}")
     for marker in found["markers"]:
         yield f"{marker['person']} has got up to position {marker['delivered']}, read up to {marker['read']}"
+
+
+def _end(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["expires_at_ms"] is not None:
+        yield f"{clock(found['expires_at_ms'])}  {'it went' if found['expired'] else 'it is to go'}, on every rail"
+    elif found["after_read_s"]:
+        yield f"it is to go {found['after_read_s']} s after it has been read"

@@ -21,7 +21,7 @@ from bridges.kit.steps import Context, Finished, Impossible, Missing, Sending, S
 from schemas.capabilities import Capabilities
 from schemas.codec import decode_event, decode_seats
 from schemas.content import Text
-from schemas.events import Edit, Message, Unsend
+from schemas.events import Edit, Expired, Message, Unsend
 from schemas.groups import Group, is_group
 from schemas.handles import Handle
 from schemas.ids import PersonId, RailName
@@ -71,6 +71,7 @@ def post(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
     group, event, seats = _states.decode(work.group), decode_event(work.event), decode_seats(work.seats)
     if not isinstance(event, Message):
         return Impossible(why=f"a {type(event).__name__} cannot be posted")
+    event = msgspec.structs.replace(event, expires=work.expires)
     sender = actor_seat(seats, work, event.actor)
     if sender is None:
         return Impossible(why="nobody of the group has said it")
@@ -112,11 +113,12 @@ def change(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
     if not copies:
         return Finished(skipped=NOT_HERE)
     seat = actor_seat(decode_seats(work.seats), work, event.actor)
-    if seat is None or not _is_theirs(tx, row.conversation, seat, [one.place.author for one in live]):
+    is_theirs = seat is not None and _is_theirs(tx, row.conversation, seat, [one.place.author for one in live])
+    if (seat is None or not is_theirs) and not isinstance(event, Expired):
         return Impossible(why=NOT_THEIRS)
-    if isinstance(event, Unsend) and not work.leg.keep and refused in ("", *PAST):
-        return take_back(copies[0].place)
-    if isinstance(event, Edit) and isinstance(event.content, Text) and not refused:
+    if isinstance(event, Unsend | Expired) and not work.leg.keep and refused in ("", *PAST):
+        return take_back(copies[0].place, expired=isinstance(event, Expired))
+    if isinstance(event, Edit) and isinstance(event.content, Text) and not refused and seat is not None:
         return _edit(tx, row, event, context, copies=copies, seat=seat, seats=decode_seats(work.seats))
     return Finished(skipped="not shown in the group's threads", lost=(lost.GROUP_CHANGE_LEFT_OUT,))
 

@@ -34,7 +34,7 @@ from bridges.kit.steps import (
 )
 from schemas.codec import decode_event, decode_seats
 from schemas.content import Album, Content, Media, Text
-from schemas.events import Edit, TargetEvent, Unsend, Vote
+from schemas.events import Edit, Expired, TargetEvent, Unsend, Vote
 from schemas.log import Seat
 
 NOT_HERE = "the message is not on this rail"
@@ -132,7 +132,7 @@ def _words_of(content: Content) -> Text | None:
 def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refused: str) -> Step:
     """The next call of an unsend: every part goes, corrections too."""
     event = decode_event(work.event)
-    if not isinstance(event, Unsend):
+    if not isinstance(event, Unsend | Expired):
         return Impossible(why=f"a {type(event).__name__} is no unsend")
     parts = standing(tx, event.target)
     live = [one for one in parts if one.shown.kind != "gone"]
@@ -140,6 +140,8 @@ def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
         quotes.note(tx, event.target, 0)
     if not live:
         return Finished(skipped=NOT_HERE if not parts else "")
+    if isinstance(event, Expired):
+        return _expired(tx, row, work, context, event=event, live=live, refused=refused)
     seat = _authors(tx, work, event, parts[0].place)
     if seat is None:
         return Impossible(why=NOT_THEIRS)
@@ -150,9 +152,27 @@ def unsend(tx: Transaction, row: LegRow, work: Work, context: Context, *, refuse
     return take_back(live[0].place)
 
 
-def take_back(place: Place) -> Sending:
+def _expired(
+    tx: Transaction,
+    row: LegRow,
+    work: Work,
+    context: Context,
+    *,
+    event: Expired,
+    live: Sequence[Standing],
+    refused: str,
+) -> Step:
+    """Nobody takes it back: its time is over, and the account that wrote it here does it, whoever's that is today."""
+    if not refused and context.translator.capabilities.unsend.is_native:
+        return take_back(live[0].place, expired=True)
+    return said_later(
+        tx, row, work, context, event=event, live=live, said=words.time_is_over(), phrase=phrases.EXPIRED_NOTICE
+    )
+
+
+def take_back(place: Place, *, expired: bool = False) -> Sending:
     """By whoever has written it: what somebody else has chosen or felt about a message goes with it."""
-    call = extension.unsend(node=place.author, native_id=place.native_id)
+    call = extension.unsend(node=place.author, native_id=place.native_id, expired=expired)
     return Sending(call=call, changes=((place.native_id, GONE),), has_other_way=True)
 
 
@@ -191,7 +211,7 @@ def said_later(
     work: Work,
     context: Context,
     *,
-    event: TargetEvent,
+    event: TargetEvent | Expired,
     live: Sequence[Standing],
     said: Text,
     phrase: str,
@@ -231,7 +251,7 @@ def said_later(
 
 def _written(
     row: LegRow,
-    event: TargetEvent,
+    event: TargetEvent | Expired,
     *,
     place: Place,
     piece: TextPiece,

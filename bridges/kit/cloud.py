@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bridges.kit import envelopes, tolerant
+from bridges.kit import endings, envelopes, tolerant
 from bridges.kit.contract import (
     Native,
     NativeContent,
@@ -116,6 +116,8 @@ class _Button(msgspec.Struct, frozen=True):
 class _Said(msgspec.Struct, frozen=True):
     plain: bool = False
     """The text is shown literally: there is no markup in it."""
+    expires_at_ms: int = 0
+    after_read_s: int = 0
     preview: bool = False
     """The app shows what its link leads to."""
 
@@ -250,6 +252,7 @@ def _read_message(node: str, message: _Message) -> Native:
         at_ms=message.at_ms,
         reply_to=context.id,
         forwarded=2 if context.frequently_forwarded else 1 if context.forwarded else 0,
+        expires=endings.expiry(message.federation),
     )
 
 

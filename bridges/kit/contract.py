@@ -18,6 +18,7 @@ from schemas.capabilities import Capabilities
 from schemas.content import Contacts, Location, MediaKind, Poll, Text, Unsupported
 from schemas.ids import RailName
 from schemas.markers import MarkerKind
+from schemas.vanishing import Expiry
 
 
 class NativeMedia(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,8 @@ class NativeMessage(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     """The native id of the message answered; empty for none."""
     forwarded: Literal[0, 1, 2] = 0
+    expires: Expiry | None = None
+    """When it is to go, where the rail can say so."""
 
 
 class _NativeTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +228,8 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     in_group: bool = False
     uploads: dict[str, str] = {}
     """SHA-256 of each file of the piece -> what the rail called it when it was uploaded."""
+    expires: Expiry | None = None
+    """When it is to go, as was decided when it was written; we take it back ourselves in any case."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from bridges.kit import tolerant
+from bridges.kit import endings, tolerant
 from bridges.kit.contract import (
     Call,
     Native,
@@ -60,6 +60,8 @@ class _Poll(msgspec.Struct, frozen=True):
     several: bool = False
     reply_to: str | None = None
     forwarded: int = 0
+    expires_at_ms: int = 0
+    after_read_s: int = 0
 
 
 class _Vote(msgspec.Struct, frozen=True):
@@ -213,6 +215,7 @@ def _read_poll(poll: _Poll) -> NativeMessage:
         content=Poll(question=poll.question, options=tuple(poll.options), several=poll.several),
         at_ms=poll.at_ms,
         reply_to=poll.reply_to or "",
+        expires=endings.expiry(poll),
     )
 
 
@@ -313,9 +316,10 @@ def edit(*, node: str, native_id: str, text: str, plain: bool) -> Call:
     return Call(method="POST", path=f"{BASE}/{node}/edit", body=body)
 
 
-def unsend(*, node: str, native_id: str) -> Call:
-    """`node` takes its message back."""
-    return Call(method="POST", path=f"{BASE}/{node}/unsend", body={"native_id": native_id})
+def unsend(*, node: str, native_id: str, expired: bool = False) -> Call:
+    """`node` takes its message back; `expired`: because its time is over, so it is never too late for it."""
+    body = {"native_id": native_id, **({"expired": True} if expired else {})}
+    return Call(method="POST", path=f"{BASE}/{node}/unsend", body=body)
 
 
 def typing(*, node: str, peer: str, on: bool) -> Call:

@@ -242,6 +242,7 @@ class Intake:
             content=content,
             native_id=native.native_id,
             forwarded=native.forwarded,
+            expires=native.expires,
         )
 
     async def _know_group(self, native: NativeGroup, known: Mapping[str, Account]) -> KnownGroup:

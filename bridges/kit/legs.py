@@ -7,6 +7,7 @@ import msgspec
 from schemas.dead import DeadLeg, Letter, cut
 from schemas.ids import ConversationId, PersonId, RailName
 from schemas.log import Act, Leg
+from schemas.vanishing import Expiry
 
 _COLUMNS = "lane, event_id, act, source, conversation, position, rank, payload, taken_at_ms"
 
@@ -27,6 +28,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     group: msgspec.Raw = NO_GROUP
     """For act "group", and for messages in a group that the rail cannot hold: msgpack of the group as it was after this
     entry; else nil."""
+    expires: Expiry | None = None
+    """For act "post": when the message is to go, as was decided."""
 
 
 class LegRow(msgspec.Struct, frozen=True, kw_only=True):

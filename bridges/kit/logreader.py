@@ -35,6 +35,7 @@ from schemas.events import Edit, Reaction
 from schemas.groups import is_group
 from schemas.log import Entry, Leg, Record, order_of
 from schemas.people import Person
+from schemas.vanishing import Expiry
 
 _log = structlog.get_logger(__name__)
 
@@ -276,6 +277,7 @@ class LogReader:
             refusal=entry.why,
             routed_at_ms=routed_at_ms,
             group=group,
+            expires=_expiry(entry) if entry.vanishing else None,
         )
         new = LegRow(
             lane=_lane(entry),
@@ -303,6 +305,12 @@ class LogReader:
             self._outbox.publish_again(tx, partition=record.partition)
             taken.again = True
             idmap.raise_state(tx, key, record.epoch)
+
+
+def _expiry(entry: Entry) -> Expiry | None:
+    """When a message is to go, as was decided with it."""
+    own = next((one for one in entry.vanishing if one.message == entry.event_id), None)
+    return Expiry(at_ms=own.at_ms, after_read_s=own.after_read_s) if own is not None else None
 
 
 def _lane(entry: Entry) -> str:

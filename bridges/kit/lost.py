@@ -23,6 +23,7 @@ PREVIEW_LEFT_OUT = "preview: left out"
 EDIT_CORRECTION = "edit: shown as a correction"
 UNSEND_NOTICE = "unsend: shown as a notice"
 UNSEND_KEPT = "unsend: kept, with a notice"
+EXPIRED_NOTICE = "expired: shown as a notice"
 REACTION_WORDS = "reaction: in words"
 VOTE_WORDS = "vote: in words"
 GROUP_APART = "group: a thread each"
@@ -98,6 +99,7 @@ def phrases() -> dict[str, str]:
         EDIT_CORRECTION: "the old message stays; a reply to it says what it is now",
         UNSEND_NOTICE: "the message stays; a reply to it says that it was taken back",
         UNSEND_KEPT: "the same, because its reader keeps what others take back",
+        EXPIRED_NOTICE: "the message stays although its time is over; a reply to it says so",
         REACTION_WORDS: "a message says who reacted with what",
         VOTE_WORDS: "a message says who chose what",
         GROUP_APART: "each member there has a thread with the group; every message says who wrote it",

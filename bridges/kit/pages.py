@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from bridges.kit import envelopes, graph, tolerant
+from bridges.kit import endings, envelopes, graph, tolerant
 from bridges.kit.contract import (
     Call,
     Native,
@@ -92,6 +92,8 @@ class _Attachment(msgspec.Struct, frozen=True):
 
 class _Said(msgspec.Struct, frozen=True):
     forwarded: int = 0
+    expires_at_ms: int = 0
+    after_read_s: int = 0
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -217,6 +219,7 @@ def _read_message(sender: str, recipient: str, at_ms: int, message: _Message) ->
         at_ms=at_ms,
         reply_to=message.reply_to.mid if message.reply_to is not None else "",
         forwarded=2 if said > 1 else 1 if said == 1 else 0,
+        expires=endings.expiry(message.federation),
     )
 
 
@@ -281,6 +284,7 @@ class Pages:
         federation: dict[str, Any] = {"order": post.order, "sent_at_ms": post.sent_at_ms}
         if post.forwarded:
             federation["forwarded"] = post.forwarded
+        federation |= endings.ends(post.expires)
         body: dict[str, Any] = {
             "recipient": {"id": post.peer},
             **self.post_members,

@@ -28,6 +28,7 @@ def plan(tx: Transaction, row: LegRow, work: Work, context: Context) -> Step:
     event = decode_event(work.event)
     if not isinstance(event, Message):
         return Impossible(why=f"a {type(event).__name__} cannot be posted")
+    event = msgspec.structs.replace(event, expires=work.expires)
     seats = decode_seats(work.seats)
     if is_group(row.conversation):
         return _in_group(tx, row, work, event, context, seats=seats)
@@ -166,6 +167,7 @@ def _next(
         reply_to=answered if part == first else "",
         forwarded=event.forwarded,
         uploads=found,
+        expires=event.expires,
     )
     poll = event.content if isinstance(event.content, Poll) else None
     written = Written(

@@ -15,6 +15,7 @@ from schemas.marks import shifted
 FORWARDED: Final = "Forwarded:"
 CORRECTED: Final = "Corrected: "
 TAKEN_BACK: Final = "{name} took back a message"
+TIME_IS_OVER: Final = "The time of this message is over, but it cannot be taken back here"
 REACTED: Final = "{name} reacted with {emoji}"
 REACTED_NO_MORE: Final = "{name} took back a reaction"
 REACTED_TO: Final = " to: {excerpt}"
@@ -99,6 +100,11 @@ def correction(content: Content) -> Text | None:
 def taken_back(name: str) -> Text:
     """An unsend as a message of its own. It does not say what was taken back."""
     return Text(body=TAKEN_BACK.format(name=name or SOMEBODY))
+
+
+def time_is_over() -> Text:
+    """A message that was to disappear cannot be taken back here: as a message of its own."""
+    return Text(body=TIME_IS_OVER)
 
 
 def reacted(name: str, emoji: str, *, answering: str = "", tally: Sequence[tuple[str, int]] = ()) -> Text:

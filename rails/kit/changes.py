@@ -32,7 +32,8 @@ def _edit(asked: Asked) -> Json:
 
 def _unsend(asked: Asked) -> Json:
     native_id = needed(asked.call.body, "native_id")
-    edits.unsend(asked.tx, asked.acts, author=node_of(asked), native_id=native_id, by_partner=True)
+    expired = flag_member(asked.call.body, "expired", default=False)
+    edits.unsend(asked.tx, asked.acts, author=node_of(asked), native_id=native_id, by_partner=True, expired=expired)
     return {"success": True}
 
 

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from rails.kit import accounts, messages, sending
 from rails.kit.acts import Acts
@@ -22,6 +23,10 @@ LISTING_LENGTH = 1000
 _PLACE = re.compile(r"(-?[0-9]{1,18})(?::([0-9]{1,18}))?")
 
 
+Seconds = Annotated[int, Meta(ge=1, le=366 * 24 * 3600)]
+"""For how long something may last."""
+
+
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """Be somebody on this rail."""
 
@@ -33,7 +38,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Write to a handle, an address of this rail or a thread. The same `client_key` makes one message only.
 
-    `content` instead of `text`: anything else. `markup` false: shown literally.
+    `content` instead of `text`: anything else. `markup` false: shown literally. `expires_in_s`, `after_read_s`: it goes
+    everywhere so long after it was sent, or first read by somebody else; whichever comes first.
     """
 
     to: str
@@ -44,6 +50,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     markup: bool = True
     preview: bool = False
     client_key: str | None = None
+    expires_in_s: Seconds | None = None
+    after_read_s: Seconds | None = None
 
 
 class ReadMark(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "with"}):
@@ -176,11 +184,18 @@ class ClientApi:
         text, content = asked.text or "", None
         if asked.content is not None:
             text, content = sending.compose(tx, self._acts.rail, sender=sender, sent=asked.content, by_partner=False)
-        elif asked.markup and not asked.preview and not asked.forwarded:
+        elif asked.markup and not asked.preview and not asked.forwarded and not _is_to_go(asked):
             return text, None
         has_markup = self._acts.rail.abilities.has_markup
         plain, preview = has_markup and not asked.markup, has_markup and asked.preview
-        return text, Details(content=content, forwarded=asked.forwarded, plain=plain, preview=preview)
+        return text, Details(
+            content=content,
+            forwarded=asked.forwarded,
+            plain=plain,
+            preview=preview,
+            expires_at_ms=self._acts.now_ms() + asked.expires_in_s * 1000 if asked.expires_in_s else 0,
+            after_read_s=asked.after_read_s or 0,
+        )
 
     async def _threads(self, request: web.Request) -> web.Response:
         token = token_of(request)
@@ -271,6 +286,10 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
 def _replied(asked: NewMessage) -> str | None:
     """What it replies to: a choice to the message that offered it."""
     return asked.content.of if isinstance(asked.content, SentChoice) else asked.reply_to
+
+
+def _is_to_go(asked: NewMessage) -> bool:
+    return asked.expires_in_s is not None or asked.after_read_s is not None
 
 
 def _number(text: str | None, name: str) -> int | None:

@@ -120,6 +120,14 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unsent: bool = False
     reactions: dict[str, str] = {}
     votes: dict[str, tuple[int, ...]] = {}
+    expires_at_ms: int = 0
+    """When it is to go, 0 for never; so long after it has been read: `after_read_s`."""
+    after_read_s: int = 0
+
+    def ends(self) -> dict[str, int]:
+        """What the partner is told (and tells) of when a message goes; empty for one that stays."""
+        told = {"expires_at_ms": self.expires_at_ms, "after_read_s": self.after_read_s}
+        return {name: value for name, value in told.items() if value}
 
 
 NOTHING = Details()
@@ -234,6 +242,8 @@ def members(details: Details | None, text: str, handles: Mapping[str, str], *, h
             "forwarded": 0,
             "markup": has_markup,
             "preview": False,
+            "expires_at_ms": None,
+            "after_read_s": None,
         }
     return {
         "content": shown(details, text),
@@ -244,6 +254,8 @@ def members(details: Details | None, text: str, handles: Mapping[str, str], *, h
         "forwarded": details.forwarded,
         "markup": has_markup and not details.plain,
         "preview": details.preview,
+        "expires_at_ms": details.expires_at_ms or None,
+        "after_read_s": details.after_read_s or None,
     }
 
 

@@ -116,11 +116,14 @@ def post_once(edge: EdgeCall, act: PostText, recipient: Account) -> Message:
     return message
 
 
+_SAID = frozenset({"forwarded", "plain", "expires_at_ms", "after_read_s"})
+
+
 def _said(edge: EdgeCall, act: PostText, federation: Mapping[str, Any]) -> tuple[str, Details | None]:
     """The text (or caption) and whatever else there is to it; None for a plain text."""
     if act.content is None:
         messages.check_text(edge.rail, act.text, edge.rail.text_limit)
-    if act.content is None and not act.preview and not ("forwarded" in federation or "plain" in federation):
+    if act.content is None and not act.preview and not _SAID & federation.keys():
         return act.text, None
     has_markup = edge.rail.abilities.has_markup
     forwarded = integer_member(federation, "forwarded") or 0
@@ -136,6 +139,8 @@ def _said(edge: EdgeCall, act: PostText, federation: Mapping[str, Any]) -> tuple
         forwarded=forwarded if has_markup else 0,
         plain=flag_member(federation, "plain", default=False) and has_markup,
         preview=act.preview,
+        expires_at_ms=integer_member(federation, "expires_at_ms") or 0,
+        after_read_s=integer_member(federation, "after_read_s") or 0,
     )
     return text, details
 

@@ -1,5 +1,7 @@
 """Second thoughts: the author changes a message, or takes it back. Functions of one transaction; each may run twice."""
 
+import msgspec
+
 from rails.kit import accounts, content, groups, media, messages, outbox, sending
 from rails.kit.acts import Acts
 from rails.kit.content import Details, Media
@@ -51,24 +53,22 @@ def edit(
 
 
 def _edited(details: Details, *, plain: bool) -> Details:
-    return Details(
-        content=details.content,
-        forwarded=details.forwarded,
-        plain=plain,
-        preview=details.preview,
-        edits=details.edits + 1,
-        reactions=details.reactions,
-        votes=details.votes,
-    )
+    """All else stays as it is: when the message is to go, too."""
+    return msgspec.structs.replace(details, plain=plain, edits=details.edits + 1)
 
 
-def unsend(tx: Tx, acts: Acts, *, author: Account, native_id: str, by_partner: bool = False) -> Message:
-    """The message is taken back, with its media. Refuses: `not_found`, `not_author`, `too_old`."""
+def unsend(
+    tx: Tx, acts: Acts, *, author: Account, native_id: str, by_partner: bool = False, expired: bool = False
+) -> Message:
+    """The message is taken back, with its media. Refuses: `not_found`, `not_author`, `too_old`.
+
+    `expired`: nobody has changed their mind; its time is over, however old it is.
+    """
     message = _own(tx, author, native_id)
     if message.details is not None and message.details.unsent:
         return message
     within_ms = acts.rail.abilities.unsend_within_ms
-    if within_ms is not None and acts.now_ms() - message.at_ms > within_ms:
+    if not expired and within_ms is not None and acts.now_ms() - message.at_ms > within_ms:
         hours = within_ms // 3_600_000
         raise Refused(Why.TOO_OLD, f"On {acts.rail.title} a message can be taken back for {hours} hours")
     recipient = accounts.required(tx, message.recipient_id)

@@ -57,6 +57,7 @@ def _tell_partner(tx: Tx, rail: Rail, event: Posted) -> None:
             "options": list(poll.options),
             "several": poll.several,
             "reply_to": message.reply_to,
+            **message.details.ends(),
         }
         announce_extension(tx, rail, field="polls", value=value, at_ms=message.at_ms)
     else:

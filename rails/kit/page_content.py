@@ -90,6 +90,8 @@ def told(event: Posted) -> Json:
             told["is_unsupported"] = True
         case _:
             assert_never(content)
+    if event.to_partner and message.details is not None and (ends := message.details.ends()):
+        told["federation"] = ends
     if message.reply_to is not None:
         told["reply_to"] = {"mid": message.reply_to}
     return told

@@ -57,7 +57,8 @@ def told(message: Message, urls: Mapping[str, str], *, to_partner: bool) -> Json
     own: Json = {}
     if details.forwarded:
         own["context"] = {"forwarded": True} if details.forwarded == 1 else {"frequently_forwarded": True}
-    said = {word: True for word, is_so in (("plain", details.plain), ("preview", details.preview)) if is_so}
+    said: Json = {word: True for word, is_so in (("plain", details.plain), ("preview", details.preview)) if is_so}
+    said |= details.ends()
     if said and to_partner:
         own["federation"] = said
     return {**_typed(details, message.text, urls, to_partner=to_partner), **own}

@@ -16,6 +16,7 @@ from schemas.events import Edit, Reaction, TargetEvent, Unsend, Vote
 from schemas.handles import rail_of
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.log import Act, Conversation
+from schemas.vanishing import Vanishing, is_over
 
 _ACTS: dict[type, Act] = {Edit: "edit", Unsend: "unsend", Reaction: "react", Vote: "vote"}
 
@@ -30,6 +31,8 @@ class Original(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     position: int = 0
     actor: PersonId | None = None
     """Who wrote it, by the id they had then."""
+    vanishing: tuple[Vanishing, ...] = ()
+    """What was decided of its end, if it has one."""
 
 
 def decide_about(
@@ -40,6 +43,7 @@ def decide_about(
     *,
     people: Lookup,
     plans: Plans,
+    now_ms: int = 0,
 ) -> Decision:
     """What becomes of an edit, unsend, reaction or vote.
 
@@ -50,6 +54,7 @@ def decide_about(
         original: what stands at `event.rank` in the log of this partition, None when nothing does.
         people: the actor, the members, and who wrote the message.
         plans: the memory of plans.
+        now_ms: when the event was stored; 0: as it says itself.
     """
     if rail_of(event.actor) != source:
         return refuse(event, source, Refusal.NOT_YOUR_RAIL)
@@ -60,7 +65,8 @@ def decide_about(
         return refuse(event, source, Refusal.NOT_A_MEMBER)
     if original is None or not _is_meant(original, event):
         return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
-    if objection := _objection(event, who, original, people):
+    is_late = is_over(original.vanishing, conversation.vanishing, event.target, now_ms or event.at_ms)
+    if objection := _objection(event, who, original, people, is_late=is_late):
         return refuse(event, source, objection)
     return Decision(
         outcome="routed",
@@ -81,7 +87,7 @@ def _is_meant(original: Original, event: TargetEvent) -> bool:
     )
 
 
-def _objection(event: TargetEvent, who: Acting, original: Original, people: Lookup) -> Refusal | None:
+def _objection(event: TargetEvent, who: Acting, original: Original, people: Lookup, *, is_late: bool) -> Refusal | None:
     """Only its author changes a message, and nobody is shown anything new by somebody who is apart from them.
 
     Taking a message back shows nothing new, so no block stands in its way, and no group's end.
@@ -93,6 +99,8 @@ def _objection(event: TargetEvent, who: Acting, original: Original, people: Look
         return Refusal.NOT_THE_AUTHOR
     if isinstance(event, Unsend):
         return None
+    if is_late:
+        return Refusal.EXPIRED
     if author is not None and author.id != actor.id and apart(actor, author, people):
         return Refusal.RECIPIENT_UNAVAILABLE
     if who.group is not None:

@@ -12,6 +12,7 @@ from schemas.events import (
     AnyEvent,
     Block,
     Edit,
+    Expired,
     GroupChanged,
     GroupFounded,
     Link,
@@ -21,6 +22,7 @@ from schemas.events import (
     Reaction,
     Receipt,
     Results,
+    TimerSet,
     Unlink,
     Unsend,
     Vote,
@@ -28,6 +30,7 @@ from schemas.events import (
 from schemas.ids import OPERATOR, ConversationId, EventId, PersonId
 from schemas.log import Conversation, Entry, Outcome
 from schemas.people import Person
+from schemas.vanishing import Vanishing
 
 _KINDS: dict[type, str] = {
     Message: "message",
@@ -36,6 +39,8 @@ _KINDS: dict[type, str] = {
     Unsend: "unsend",
     Reaction: "reaction",
     Vote: "vote",
+    Expired: "expired",
+    TimerSet: "timer",
     GroupFounded: "group",
     Membership: "membership",
     GroupChanged: "group_change",
@@ -64,6 +69,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The conversation afterwards, when it changes."""
     until_ms: int = 0
     """When the conversation is to end, if this event says so."""
+    vanishing: tuple[Vanishing, ...] = ()
+    """Messages of which it is now known when they go, or that they will when they are read."""
 
 
 def refuse(event: AnyEvent, source: str, refusal: Refusal) -> Decision:
@@ -93,6 +100,7 @@ def entry(decision: Decision, event: AnyEvent, *, source: str, raw: bytes) -> En
         unreached=decision.packed.unreached,
         why=decision.why,
         people=decision.people,
+        vanishing=decision.vanishing,
     )
 
 

@@ -15,6 +15,7 @@ from schemas.handles import rail_of
 from schemas.ids import PersonId, RailName
 from schemas.log import Act, Leg, Seat, seat_of
 from schemas.people import Account, Person
+from schemas.vanishing import Timer
 
 _SHOWS_NOTHING = frozenset({Level.DROPPED, Level.REFUSED})
 
@@ -99,6 +100,7 @@ _OWN: Mapping[Act, str] = {
     "react": "{name}'s own copy",
     "vote": "{name}'s own copy",
     "group": "{name} is in the group",
+    "timer": "{name} has set it",
     "delivered": "",
     "fail": "",
 }
@@ -167,6 +169,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str = ""
     to: tuple[Party, ...] = ()
     """Of messages: where they came from and whom they were to, which has to be the same again."""
+    timer: Timer | None = None
+    """Of messages: their author's own wish for how long they last."""
 
 
 Key = tuple[str, str] | tuple[str, str, str, str]

@@ -17,6 +17,7 @@ from schemas.events import AccountSeen, Block, Link, Party, PeopleEvent, Prefer,
 from schemas.handles import Handle, address_of, rail_of
 from schemas.ids import OPERATOR, PersonId, RailName, person_id
 from schemas.people import Account, Person, Preferences, newcomer
+from schemas.vanishing import shortest_timer
 
 
 class PeopleDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ def _both(one: Preferences, other: Preferences) -> Preferences:
         receipts=one.receipts and other.receipts,
         never=tuple(dict.fromkeys((*one.never, *other.never))),
         keeps=one.keeps and other.keeps,
+        timer=shortest_timer(one.timer, other.timer),
     )
 
 
@@ -218,6 +220,7 @@ def _prefer(event: Prefer, people: Lookup) -> PeopleDecision:
         receipts=before.receipts if event.receipts is None else event.receipts,
         never=before.never if event.never is None else tuple(RailName(rail) for rail in event.never),
         keeps=before.keeps if event.keeps is None else event.keeps,
+        timer=before.timer if event.timer is None else shortest_timer(event.timer),
     )
     if after == before:
         return NOTHING_NEW

@@ -17,12 +17,14 @@ from router.core.fanout import NOWHERE, Known, Plan, Plans, pack, plan, reached
 from router.core.people import decide_people, party
 from router.core.policy import Lookup, apart, may_act
 from router.core.told import acting, told_plan
+from router.core.vanish import began_ms, decide_expired, decide_timer, is_wished, of_message, of_receipt
 from schemas.errors import Refusal
 from schemas.events import (
     AccountSeen,
     AnyEvent,
     Block,
     Edit,
+    Expired,
     GroupChanged,
     GroupEvent,
     GroupFounded,
@@ -35,6 +37,7 @@ from schemas.events import (
     Reaction,
     Receipt,
     Results,
+    TimerSet,
     Unlink,
     Unsend,
     Vote,
@@ -47,9 +50,10 @@ from schemas.handles import rail_of
 from schemas.ids import OPERATOR, PersonId, RailName, direct_conversation_id, person_id
 from schemas.log import Conversation, Leg
 from schemas.people import Person
+from schemas.vanishing import Vanishing
 
 
-def route(
+def route(  # noqa: PLR0911 - a table of kinds
     event: AnyEvent,
     *,
     source: str,
@@ -57,6 +61,7 @@ def route(
     people: Lookup,
     plans: Plans,
     original: Original | None = None,
+    now_ms: int = 0,
 ) -> Decision:
     """What becomes of an event that came in by the rail `source` (or by `operator`). Never raises.
 
@@ -67,14 +72,19 @@ def route(
         people: everybody the event and the conversation name.
         plans: the memory of plans, which also knows the rails' capabilities.
         original: for an event about an earlier message, what the log has at its rank.
+        now_ms: when the event was stored, by the bus's clock; 0: as it says itself.
     """
     match event:
         case Message():  # first: most events are
-            return _message(event, source, conversation, people, plans)
+            return _message(event, source, conversation, people, plans, now_ms=now_ms)
         case Receipt():
-            return _receipt(event, source, conversation, people, plans)
+            return _receipt(event, source, conversation, people, plans, now_ms=now_ms)
         case Edit() | Unsend() | Reaction() | Vote():
-            return decide_about(event, source, conversation, original, people=people, plans=plans)
+            return decide_about(event, source, conversation, original, people=people, plans=plans, now_ms=now_ms)
+        case Expired():
+            return decide_expired(event, source, conversation, people)
+        case TimerSet():
+            return decide_timer(event, source, conversation, people, plans)
         case GroupFounded() | Membership() | GroupChanged():
             return _group(event, source, conversation, people, plans)
         case Results():
@@ -96,11 +106,13 @@ def remembered(event: Message, source: str, people_stamp: object, plans: Plans) 
     return None
 
 
-def _message(event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+def _message(
+    event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans, *, now_ms: int
+) -> Decision:
     known = remembered(event, source, people.stamp, plans)
     if known is None:
         if is_group(event.conversation):
-            return _group_message(event, source, conversation, people, plans)
+            return _group_message(event, source, conversation, people, plans, now_ms=now_ms)
         planned = _planned(event, source, conversation, people, plans)
         if isinstance(planned, Refusal):
             return refuse(event, source, planned)
@@ -108,18 +120,27 @@ def _message(event: Message, source: str, conversation: Conversation | None, peo
         known = planned
     actor, recipient = known.persons
     state = said(conversation or begin(event.conversation, (actor.id, recipient.id)))
+    return _routed(event, state, known, now_ms)
+
+
+def _routed(event: Message, state: Conversation, known: Known, now_ms: int) -> Decision:
+    author = known.persons[0]
+    vanishing: tuple[Vanishing, ...] = ()
+    if is_wished(event, state, author.preferences.timer):
+        state, vanishing = of_message(event, state, author, now_ms=now_ms)
     return Decision(
         outcome="routed",
         conversation=event.conversation,
         position=state.last,
-        actor=actor.id,
+        actor=author.id,
         packed=known.packed,
         state=state,
+        vanishing=vanishing,
     )
 
 
 def _group_message(
-    event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
+    event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans, *, now_ms: int
 ) -> Decision:
     group = conversation.group if conversation is not None else None
     if conversation is None or group is None:
@@ -137,15 +158,7 @@ def _group_message(
         packed = groups.group_plan(source, "post", actor=actor, group=group, people=people, plans=plans)
         known = Known(persons=(actor,), stamp=people.stamp, packed=packed)
         plans.remember(key, known)
-    state = said(conversation)
-    return Decision(
-        outcome="routed",
-        conversation=event.conversation,
-        position=state.last,
-        actor=known.persons[0].id,
-        packed=known.packed,
-        state=state,
-    )
+    return _routed(event, said(conversation), known, now_ms)
 
 
 def _planned(
@@ -164,7 +177,15 @@ def _planned(
     if refusal := _objection(event, source, conversation, persons, people):
         return refusal
     packed = pack(plan(source, "post", actor, persons, plans.capabilities))
-    return Known(persons=persons, stamp=people.stamp, packed=packed, actor=actor.id, source=source, to=event.to)
+    return Known(
+        persons=persons,
+        stamp=people.stamp,
+        packed=packed,
+        actor=actor.id,
+        source=source,
+        to=event.to,
+        timer=actor.preferences.timer,
+    )
 
 
 def _objection(
@@ -209,7 +230,9 @@ def _former_ids(person: Person, named: Party) -> tuple[PersonId, ...]:
     return tuple(dict.fromkeys(before))
 
 
-def _receipt(event: Receipt, source: str, conversation: Conversation | None, people: Lookup, plans: Plans) -> Decision:
+def _receipt(
+    event: Receipt, source: str, conversation: Conversation | None, people: Lookup, plans: Plans, *, now_ms: int
+) -> Decision:
     if rail_of(event.actor) != source:
         return refuse(event, source, Refusal.NOT_YOUR_RAIL)
     if conversation is None:
@@ -220,6 +243,10 @@ def _receipt(event: Receipt, source: str, conversation: Conversation | None, peo
     actor = who.actor
     state = heard(conversation, actor.id, event.status, event.position)
     changed = state is not conversation
+    begun: tuple[Vanishing, ...] = ()
+    if changed and conversation.vanishing:
+        at_ms = began_ms(event.at_ms, now_ms)
+        state, begun = of_receipt(conversation, state, actor.id, at_ms=at_ms, people=people)
     return Decision(
         outcome="routed" if changed else "unchanged",
         conversation=event.conversation,
@@ -227,6 +254,7 @@ def _receipt(event: Receipt, source: str, conversation: Conversation | None, peo
         actor=actor.id,
         packed=told_plan(event, event.status, who, people=people, plans=plans) if changed else NOWHERE,
         state=state if changed else None,
+        vanishing=begun,
     )
 
 

@@ -13,11 +13,13 @@ from router.core import groups
 from router.core.fanout import NOWHERE, Known, Packed, Plans, pack, plan
 from router.core.people import party
 from router.core.policy import Lookup, apart, may_act
-from schemas.events import Receipt, TargetEvent, as_handle
+from schemas.events import Receipt, TargetEvent, TimerSet, as_handle
 from schemas.groups import Group
 from schemas.handles import rail_of
 from schemas.log import Act, Conversation, seat_of
 from schemas.people import Person
+
+ActedOn = Receipt | TargetEvent | TimerSet
 
 
 class Acting(NamedTuple):
@@ -30,7 +32,7 @@ class Acting(NamedTuple):
     group: Group | None
 
 
-def acting(event: Receipt | TargetEvent, source: str, conversation: Conversation, people: Lookup) -> Acting | None:
+def acting(event: ActedOn, source: str, conversation: Conversation, people: Lookup) -> Acting | None:
     """Who does it, if the account may act and is a member's; else None."""
     actor, group = party(event.actor, source, people), conversation.group
     if actor is None or not may_act(actor, as_handle(event.actor)):
@@ -44,14 +46,14 @@ def acting(event: Receipt | TargetEvent, source: str, conversation: Conversation
     return Acting(actor, tuple(members.values()), None) if actor.id in members else None
 
 
-def told_plan(event: Receipt | TargetEvent, act: Act, who: Acting, *, people: Lookup, plans: Plans) -> Packed:
+def told_plan(event: ActedOn, act: Act, who: Acting, *, people: Lookup, plans: Plans) -> Packed:
     """The plan of it, remembered."""
     if who.group is not None:
         return _in_group(event, act, who.actor, who.group, people=people, plans=plans)
     return _between_two(event, act, who, people=people, plans=plans)
 
 
-def _between_two(event: Receipt | TargetEvent, act: Act, who: Acting, *, people: Lookup, plans: Plans) -> Packed:
+def _between_two(event: ActedOn, act: Act, who: Acting, *, people: Lookup, plans: Plans) -> Packed:
     """Who is apart from the actor is told nothing, but is seated all the same; one's own rails always agree.
 
     The exception is `unsend`: a message goes wherever it came to.
@@ -69,9 +71,7 @@ def _between_two(event: Receipt | TargetEvent, act: Act, who: Acting, *, people:
     return packed
 
 
-def _in_group(
-    event: Receipt | TargetEvent, act: Act, actor: Person, group: Group, *, people: Lookup, plans: Plans
-) -> Packed:
+def _in_group(event: ActedOn, act: Act, actor: Person, group: Group, *, people: Lookup, plans: Plans) -> Packed:
     """Told to the whole group, but for one thing: that everybody has got everything is not said a thousand times."""
     if act == "delivered":
         return NOWHERE

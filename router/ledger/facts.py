@@ -15,6 +15,7 @@ from schemas.errors import NotUnderstood
 from schemas.events import (
     AnyEvent,
     Edit,
+    Expired,
     GroupChanged,
     GroupEvent,
     GroupFounded,
@@ -84,7 +85,7 @@ class Got(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An edit, an unsend, a reaction or a vote: something about an earlier message."""
+    """An edit, an unsend, a reaction, a vote, or its end: something about an earlier message."""
 
     rank: int
     event_id: EventId
@@ -105,6 +106,16 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     words: str
 
 
+class Ends(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """When a message goes, as was decided; a later one of the same message holds."""
+
+    rank: int
+    message: EventId
+    at_ms: int
+    """0: it waits to be read."""
+    after_read_s: int
+
+
 class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A person as they are from now on."""
 
@@ -122,13 +133,15 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     seats: bytes
 
 
-Fact = Written | Settled | Got | Changed | Known | Stepped
+Fact = Written | Settled | Got | Changed | Ends | Known | Stepped
 
 
 def facts(entry: Entry, *, rank: int, at_ms: int) -> Iterator[Fact]:
     """What an entry says. `rank`: `schemas.log.order_of`; `at_ms`: when its record was stored."""
     for person in entry.people:
         yield Known(rank=rank, person=person)
+    for one in entry.vanishing:
+        yield Ends(rank=rank, message=one.message, at_ms=one.at_ms, after_read_s=one.after_read_s)
     if entry.outcome == "parked":
         yield _unread(entry, rank, at_ms)
     elif entry.outcome != "people":
@@ -148,7 +161,7 @@ def _of_event(entry: Entry, event: AnyEvent, rank: int, at_ms: int) -> Iterator[
                 yield Settled(rank=rank, rail=entry.source, told_at_ms=at_ms, result=result)
         case Receipt() if entry.outcome == "routed" and entry.actor is not None:
             yield _got(entry, event, entry.actor, rank, at_ms)
-        case Edit() | Unsend() | Reaction() | Vote():
+        case Edit() | Unsend() | Reaction() | Vote() | Expired():
             yield _changed(entry, event, rank, at_ms)
         case GroupFounded() | Membership() | GroupChanged() if entry.outcome == "routed" and entry.actor is not None:
             yield Stepped(
@@ -216,7 +229,7 @@ def _got(entry: Entry, event: Receipt, person: PersonId, rank: int, at_ms: int) 
     )
 
 
-def _changed(entry: Entry, event: TargetEvent, rank: int, at_ms: int) -> Changed:
+def _changed(entry: Entry, event: TargetEvent | Expired, rank: int, at_ms: int) -> Changed:
     return Changed(
         rank=rank,
         event_id=entry.event_id,
@@ -236,13 +249,13 @@ def _changed(entry: Entry, event: TargetEvent, rank: int, at_ms: int) -> Changed
     )
 
 
-def _detail(event: TargetEvent) -> dict[str, Any]:
+def _detail(event: TargetEvent | Expired) -> dict[str, Any]:
     match event:
         case Reaction():
             return {"emoji": event.emoji, "how": event.how}
         case Vote():
             return {"options": list(event.options)}
-        case Edit() | Unsend():
+        case Edit() | Unsend() | Expired():
             return {}
         case _:
             assert_never(event)

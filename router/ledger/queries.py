@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bus.sqlite import Store
-from router.ledger.facts import Changed, Got, Settled, Written
+from router.ledger.facts import Changed, Ends, Got, Settled, Written
 from router.ledger.reasons import why
 from router.ledger.story import Facts, told
 from schemas.events import LegResult
@@ -74,6 +74,7 @@ class Queries:
             settled=await self._results([written.event_id, *(change.event_id for change in changed)]),
             got=await self._receipts(written.conversation, written.position),
             changed=changed,
+            ends=await self._ends(written.event_id),
             members=await self._members(written.conversation, written.rank) if is_group(written.conversation) else (),
         )
 
@@ -110,6 +111,10 @@ class Queries:
     async def _changes(self, target: str) -> tuple[Changed, ...]:
         rows = await self._store.read("SELECT * FROM changes WHERE target = ? ORDER BY rank LIMIT ?", (target, MOST))
         return tuple(_changed(row) for row in rows)
+
+    async def _ends(self, message: str) -> Ends | None:
+        found = await self._store.read("SELECT * FROM ends WHERE message = ?", (message,))
+        return next((_end(row) for row in found), None)
 
     async def _results(self, events: Sequence[str]) -> tuple[Settled, ...]:
         marks = ", ".join("?" * len(events))
@@ -255,6 +260,10 @@ def _changed(row: Row) -> Changed:
         detail=_details.decode(row["detail"]),
         words="",
     )
+
+
+def _end(row: Row) -> Ends:
+    return Ends(rank=row["rank"], message=row["message"], at_ms=row["at_ms"], after_read_s=row["after_read_s"])
 
 
 def _got(row: Row) -> Got:

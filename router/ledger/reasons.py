@@ -70,7 +70,7 @@ def _answer(facts: Facts, handle: Handle, *, in_it: bool, line: Line | None) -> 
 
 
 def _is_unsend(change: Changed) -> bool:
-    return change.kind == "unsend" and change.outcome == "routed"
+    return change.kind in ("unsend", "expired") and change.outcome == "routed"
 
 
 def _of_line(line: Line, *, taken_back: bool) -> tuple[bool | None, str]:

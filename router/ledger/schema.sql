@@ -48,7 +48,15 @@ CREATE TABLE results (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX results_lost ON results (rank) WHERE status <> 'posted' OR lost <> x'90';
 
--- Edits, unsends, reactions and votes. `detail`: msgpack.
+-- When messages go, as was decided last. at_ms 0: it waits to be read.
+CREATE TABLE ends (
+    message      TEXT PRIMARY KEY,
+    rank         INTEGER NOT NULL,
+    at_ms        INTEGER NOT NULL,
+    after_read_s INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Edits, unsends, reactions, votes and ends. `detail`: msgpack.
 CREATE TABLE changes (
     rank         INTEGER PRIMARY KEY,
     event_id     TEXT NOT NULL UNIQUE,

@@ -11,11 +11,11 @@ from sqlite3 import Connection as Transaction
 import msgspec
 
 from bus.sqlite import Store
-from router.ledger.facts import Changed, Fact, Got, Known, Settled, Stepped, Written
+from router.ledger.facts import Changed, Ends, Fact, Got, Known, Settled, Stepped, Written
 from schemas.codec import decode_seats, encode
 from schemas.groups import Group, after, is_group
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of schema.sql or of what rows mean: a ledger of another version is made again."""
 
 _KNOWN_MOST = 50_000
@@ -71,6 +71,8 @@ class Rows:
                     changed.append(fact)
                 case Known():
                     _put_person(tx, fact)
+                case Ends():
+                    _put_end(tx, fact)
                 case Stepped():
                     _put_step(tx, fact)
         _put_written(tx, written)
@@ -197,7 +199,7 @@ def _put_words(tx: Transaction, written: list[Written], changed: list[Changed]) 
         if one.outcome == "routed" and one.words:
             tx.execute("INSERT OR REPLACE INTO words (rowid, body) VALUES (?, ?)", (one.rank, one.words))
     for change in changed:
-        if change.outcome != "routed" or change.kind not in ("edit", "unsend"):
+        if change.outcome != "routed" or change.kind not in ("edit", "unsend", "expired"):
             continue
         row = tx.execute("SELECT rank FROM messages WHERE event_id = ?", (change.target,)).fetchone()
         if row is None:
@@ -205,6 +207,14 @@ def _put_words(tx: Transaction, written: list[Written], changed: list[Changed]) 
         tx.execute("DELETE FROM words WHERE rowid = ?", (row[0],))
         if change.words:
             tx.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", (row[0], change.words))
+
+
+def _put_end(tx: Transaction, end: Ends) -> None:
+    tx.execute(
+        "INSERT INTO ends VALUES (?, ?, ?, ?) ON CONFLICT (message) DO UPDATE SET rank = excluded.rank,"
+        " at_ms = excluded.at_ms, after_read_s = excluded.after_read_s WHERE excluded.rank > rank",
+        (end.message, end.rank, end.at_ms, end.after_read_s),
+    )
 
 
 def _put_person(tx: Transaction, known: Known) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from router.ledger.facts import Changed, Got, Settled, Written
+from router.ledger.facts import Changed, Ends, Got, Settled, Written
 from schemas.codec import decode_legs, decode_seats
 from schemas.errors import explain as in_words
 from schemas.handles import Handle, rail_of
@@ -46,6 +46,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     got: tuple[Got, ...] = ()
     """Of its conversation. Those that do not reach its position only tell the markers."""
     changed: tuple[Changed, ...] = ()
+    ends: Ends | None = None
+    """When it goes; None: it stays."""
     members: tuple[Seat, ...] = ()
     """Everybody who was in the conversation, with all their handles; what the seats say, where nothing is known."""
 
@@ -72,8 +74,16 @@ def told(facts: Facts) -> dict[str, Any]:
             {"person": person, "delivered": marker.delivered, "read": marker.read}
             for person, marker in markers(facts.got).items()
         ],
+        **_end(facts.ends),
         **_changes(facts),
     }
+
+
+def _end(ends: Ends | None) -> dict[str, Any]:
+    """`expires_at_ms`: None when it is not known (yet); `after_read_s`: 0 when it does not depend on reading."""
+    if ends is None:
+        return {"expires_at_ms": None, "after_read_s": 0}
+    return {"expires_at_ms": ends.at_ms or None, "after_read_s": ends.after_read_s}
 
 
 def lines(facts: Facts) -> dict[str, Line]:
@@ -158,12 +168,13 @@ def markers(got: Iterable[Got]) -> dict[PersonId, Marker]:
 
 
 def _changes(facts: Facts) -> dict[str, Any]:
-    """Edits, unsends, reactions and votes in the log's order, each with its legs; and how things stand after them."""
+    """Edits, unsends, reactions, votes and its end, in the log's order, with legs; and how things stand then."""
     counted = [change for change in facts.changed if change.outcome == "routed"]
     return {
         "changes": [_change(change, facts) for change in facts.changed],
         "edited": any(change.kind == "edit" for change in counted),
-        "unsent": any(change.kind == "unsend" for change in counted),
+        "unsent": any(change.kind in ("unsend", "expired") for change in counted),
+        "expired": any(change.kind == "expired" for change in counted),
         "reactions": reactions(counted),
     }
 
@@ -185,6 +196,7 @@ def _change(change: Changed, facts: Facts) -> dict[str, Any]:
     for settled in facts.settled:
         if settled.result.event == change.event_id and settled.rail in legs:
             _settle(legs[settled.rail], settled, change.routed_at_ms)
+    hereabouts = () if change.kind == "expired" else (here,)
     return {
         "event_id": change.event_id,
         "kind": change.kind,
@@ -196,7 +208,7 @@ def _change(change: Changed, facts: Facts) -> dict[str, Any]:
         "emoji": change.detail.get("emoji", ""),
         "how": change.detail.get("how", ""),
         "options": change.detail.get("options", []),
-        "legs": [msgspec.to_builtins(line) for line in (here, *legs.values())],
+        "legs": [msgspec.to_builtins(line) for line in (*hereabouts, *legs.values())],
         "unreached": change.unreached,
     }
 

@@ -64,7 +64,7 @@ class Town:
         self.log: dict[int, Original] = {}
         """What was decided, by rank: each event is a record of its own, 1, 2, 3, ..."""
 
-    def route(self, event: AnyEvent, source: str) -> Decision:
+    def route(self, event: AnyEvent, source: str, now_ms: int = 0) -> Decision:
         decision = route(
             event,
             source=source,
@@ -72,6 +72,7 @@ class Town:
             people=self.people,
             plans=self.plans,
             original=self.log.get(event.rank) if isinstance(event, Target) else None,
+            now_ms=now_ms,
         )
         written = encode(entry(decision, event, source=source, raw=encode(event)))
         self.log[order_of(len(self.log) + 1, 0)] = msgspec.msgpack.decode(written, type=Original)
