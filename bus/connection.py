@@ -81,7 +81,7 @@ class CoreMessage(msgspec.Struct, frozen=True, kw_only=True):
 Raw = Callable[[Delivery], None]
 
 
-class _RawClient(Client):
+class RawClient(Client):
     """nats-py with a short cut for our own inboxes.
 
     nats-py parses every message's headers and passes it through a queue and a task: about 12 us a message. Inboxes
@@ -107,7 +107,7 @@ class _RawClient(Client):
 class Inbox:
     """A subject of our own below our inbox prefix; its handler is called in the read loop and must be quick."""
 
-    def __init__(self, client: _RawClient, subject: str, sid: int, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, client: RawClient, subject: str, sid: int, close: Callable[[], Awaitable[None]]) -> None:
         self.subject = subject
         self._client, self._sid, self._close = client, sid, close
 
@@ -130,25 +130,29 @@ class CoreSubscription:
 class Connection:
     """Open it with `Connection.open`; close it with `close`."""
 
-    def __init__(self, *, name: str, role: str) -> None:
+    def __init__(self, *, name: str, role: str, client: RawClient | None = None) -> None:
         self.name, self.role = name, role
         self.generation = 0
         self.closed = asyncio.Event()
         self._connected = asyncio.Event()
-        self._client = _RawClient()
-        self._lost: set[Callable[[], None]] = set()
+        self._client = client or RawClient()
+        self._lost: dict[object, Callable[[], None]] = {}
+        """In the order in which they were registered."""
         self._waiting: dict[bytes, asyncio.Future[Delivery]] = {}
         self._tokens = itertools.count(1)
         self._answers = ""
         self._closing = False
 
     @classmethod
-    async def open(cls, *, url: str, seed: str, name: str, role: str) -> "Connection":
+    async def open(
+        cls, *, url: str, seed: str, name: str, role: str, client: RawClient | None = None
+    ) -> "Connection":
         """Connect with an NKey seed. `url`: an address, or several of one cluster, separated by commas.
 
+        `client`: what speaks to the server; the simulation has one whose server is in memory.
         Raises `NotConnected` naming the address when nobody (or a refusal) answers.
         """
-        self = cls(name=name, role=role)
+        self = cls(name=name, role=role, client=client)
         try:
             await self._client.connect(
                 servers=url.split(","),
@@ -201,8 +205,13 @@ class Connection:
 
     def on_lost(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have `callback` called whenever the connection breaks. The answer takes it back."""
-        self._lost.add(callback)
-        return lambda: self._lost.discard(callback)
+        key = object()
+        self._lost[key] = callback
+
+        def take_back() -> None:
+            self._lost.pop(key, None)
+
+        return take_back
 
     async def publish_core(self, subject: str, body: bytes, *, headers: Headers | None = None, reply: str = "") -> None:
         """Send, at most once. Raises `NotConnected` and `TooLarge`."""
@@ -325,7 +334,7 @@ class Connection:
         for future in list(self._waiting.values()):
             if not future.done():
                 future.set_exception(NoAnswer(f"{self.name}: the connection broke (the outcome is unknown)."))
-        for callback in list(self._lost):
+        for callback in list(self._lost.values()):
             callback()
 
     async def _on_reconnected(self) -> None:

@@ -85,24 +85,29 @@ async def build(settings: Settings) -> "Router":
     conn = await Connection.open(url=settings.nats.url, seed=keys[_ROLE].seed, name="router", role=_ROLE)
     try:
         await topology.check(conn, partitions=settings.router.partitions)
-        people = People(conn)
-        shared = Shared(
-            conn=conn,
-            people=people,
-            directory=Directory(conn, on_changed=people.drop),
-            letters=DeadLetters(conn),
-            plans=Plans(capabilities={}),
-            sources=(*settings.rails, OPERATOR),
-            partitions=settings.router.partitions,
-            batch=settings.router.batch,
-            record_bytes=settings.router.record_bytes,
-            tracer=open_tracer(settings.tracing, service="trinario-router"),
-        )
-        leases = Leases(conn, holder=_holder(settings.data), ttl_s=settings.router.lease_s)
-        return Router(shared=shared, leases=leases, port=settings.router.port)
+        return wire(settings, conn=conn, holder=_holder(settings.data))
     except BaseException:
         await conn.close()
         raise
+
+
+def wire(settings: Settings, *, conn: Connection, holder: str) -> "Router":
+    """A router on a connection, under this name among routers."""
+    people = People(conn)
+    shared = Shared(
+        conn=conn,
+        people=people,
+        directory=Directory(conn, on_changed=people.drop),
+        letters=DeadLetters(conn),
+        plans=Plans(capabilities={}),
+        sources=(*settings.rails, OPERATOR),
+        partitions=settings.router.partitions,
+        batch=settings.router.batch,
+        record_bytes=settings.router.record_bytes,
+        tracer=open_tracer(settings.tracing, service="trinario-router"),
+    )
+    leases = Leases(conn, holder=holder, ttl_s=settings.router.lease_s)
+    return Router(shared=shared, leases=leases, port=settings.router.port)
 
 
 def _holder(data: Path) -> str:
@@ -157,9 +162,13 @@ class Router:
 
     async def run(self, ready: Callable[[dict[str, Any]], None]) -> None:
         """Until cancelled, or the connection is closed for good."""
+        await self._health.start()
+        await self.work(lambda: ready({"name": "router", "url": self._health.url}))
+
+    async def work(self, ready: Callable[[], None]) -> None:
+        """`run` without its health port."""
         await self._shared.people.start()
         await self._refresh()
-        await self._health.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(until_closed(self._shared.conn))
             group.create_task(self._deadlines.run())
@@ -171,7 +180,7 @@ class Router:
             group.create_task(self._every(_SNAPSHOT_S, self._snapshot))
             group.create_task(self._every(_LOOK_S, self._look))
             group.create_task(self._every(self._leases.ttl_s / 3, lambda: self._share(group)))
-            ready({"name": "router", "url": self._health.url})
+            ready()
 
     async def close(self) -> None:
         """Close what is open; leases of lanes that could not let go run out."""
@@ -256,11 +265,12 @@ class Router:
     async def _own(self, partition: int) -> None:
         """Run a partition, taking it over anew whenever it ends, until cancelled; then let go of it in order."""
         pause_s = _FIRST_PAUSE_S
+        clock_s = asyncio.get_running_loop().time
         try:
             while True:
-                began_s = time.monotonic()
+                began_s = clock_s()
                 await self._own_once(partition)
-                pause_s = _FIRST_PAUSE_S if time.monotonic() - began_s > _STEADY_AFTER_S else pause_s * 2
+                pause_s = _FIRST_PAUSE_S if clock_s() - began_s > _STEADY_AFTER_S else pause_s * 2
                 await asyncio.sleep(min(pause_s, _LONGEST_PAUSE_S))
                 await self._shared.conn.wait_connected(within_s=3600)
         finally:

@@ -117,7 +117,8 @@ class Lane:
         self._room.set()
         self._adrift: str | None = None
         self._recovering: str | None = None
-        self._committed_s = time.monotonic()
+        self._clock_s = asyncio.get_running_loop().time
+        self._committed_s = self._clock_s()
         self.events = 0
 
     @classmethod
@@ -203,7 +204,7 @@ class Lane:
         behind = max(
             (passed[0] - self.cursor.get(source, START)[0] for source, passed in self._passed.items()), default=0
         )
-        idle_s = time.monotonic() - self._committed_s
+        idle_s = self._clock_s() - self._committed_s
         return behind >= _MARK_AFTER_SEQUENCES or (behind > 0 and idle_s >= _MARK_AFTER_S)
 
     async def room(self) -> None:
@@ -369,7 +370,7 @@ class Lane:
             entries=tuple(draft.entries),
         )
         committed = await self._committer.commit(encode(record))
-        self._committed_s = time.monotonic()
+        self._committed_s = self._clock_s()
         return committed.sequence
 
     async def recover(self, source: str, has: Extent, why: Anchored) -> None:
