@@ -144,9 +144,7 @@ class Connection:
         self._closing = False
 
     @classmethod
-    async def open(
-        cls, *, url: str, seed: str, name: str, role: str, client: RawClient | None = None
-    ) -> "Connection":
+    async def open(cls, *, url: str, seed: str, name: str, role: str, client: RawClient | None = None) -> "Connection":
         """Connect with an NKey seed. `url`: an address, or several of one cluster, separated by commas.
 
         `client`: what speaks to the server; the simulation has one whose server is in memory.

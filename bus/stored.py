@@ -127,11 +127,13 @@ def _refused(stream: str, answer: Delivery) -> ApiError:
 async def _direct_get(conn: Connection, stream: str, body: Mapping[str, Any]) -> list[StoredMessage]:
     """Batched direct get: messages come to an inbox of our own until an end marker."""
     found: list[StoredMessage] = []
+    links: list[int] = []
     end: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
 
     def take(delivery: Delivery) -> None:
         # Not by status: whoever publishes may put one into a message's headers. The server's marks have no sequence.
         if sequence := _servers_header(delivery.headers, b"Nats-Sequence"):
+            links.append(_behind(delivery))
             found.append(_from_direct(delivery, int(sequence)))
         elif not end.done():
             end.set_result(delivery)
@@ -151,7 +153,15 @@ async def _direct_get(conn: Connection, stream: str, body: Mapping[str, Any]) ->
         raise NotConnected(f"{stream}: the connection broke while reading a range.")
     if last.status not in {b"204", b"404"}:
         raise _refused(stream, last)
+    # A message that got lost between two servers must not be taken for one that is not there.
+    if [*links, _behind(last)] != [0, *(one.sequence for one in found)]:
+        raise NoAnswer(f"{stream}: a range came with gaps.")
     return found
+
+
+def _behind(delivery: Delivery) -> int:
+    """The sequence of the message that the server sent before this one, or before its mark of the end; 0: none."""
+    return int(_servers_header(delivery.headers, b"Nats-Last-Sequence") or 0)
 
 
 def _from_direct(delivery: Delivery, sequence: int) -> StoredMessage:

@@ -23,7 +23,7 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.ready: deque[asyncio.Handle] = deque()
-        self.is_stopped = False
+        self.is_stopped, self.is_dead = False, False
         self.context: Context = copy_context()
         self.context.run(PROCESS.set, self)
 
@@ -65,7 +65,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._runnable.remove(process)
 
     def resume_process(self, process: Process) -> None:
-        """It goes on as if nothing had happened, with all that has come meanwhile."""
+        """It goes on as if nothing had happened, with all that has come meanwhile; the dead do not."""
+        if process.is_dead:
+            return
         process.is_stopped = False
         if process.ready and process not in self._runnable:
             self._runnable.append(process)

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from tests.simulation.federation import RAILS
+from tests.simulation.quiet import silence
 from tests.simulation.rail import template
 
 
@@ -14,7 +15,7 @@ from tests.simulation.rail import template
 def quiet_logs() -> Iterator[None]:
     """A line a leg is too much here."""
     before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    silence()
     yield
     structlog.configure(**before)
 

@@ -21,7 +21,7 @@ STARTED_AT_NS = 1_790_000_000_000_000_000
 _NS = 1_000_000_000
 _API, _DIRECT, _NEXT = b"$JS.API.", b"$JS.API.DIRECT.GET.", b"$JS.API.CONSUMER.MSG.NEXT."
 _RESET = b"$JS.API.CONSUMER.RESET."
-_EOB = b"NATS/1.0 204 EOB\r\n\r\n"
+_EOB = b"NATS/1.0 204 EOB\r\nNats-Last-Sequence: %d\r\n\r\n"
 _NOT_FOUND = b"NATS/1.0 404 Message Not Found\r\n\r\n"
 
 
@@ -238,7 +238,7 @@ class Server:
         purged = self._stream(name).purge(subject, before=asked.get("seq"), keep=asked.get("keep", 0))
         return {"success": True, "purged": purged}
 
-    def _consumer_create(self, rest: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _consumer_create(self, _: str, asked: dict[str, Any]) -> dict[str, Any]:
         config = asked["config"]
         stream, name = asked["stream_name"], config["name"]
         filters = config.get("filter_subjects") or [one for one in [config.get("filter_subject")] if one]
@@ -266,8 +266,8 @@ class Server:
             raise Refused(404, NO_CONSUMER, "consumer not found")
         return (stream, name), found
 
-    def _consumer_info(self, rest: str, asked: dict[str, Any]) -> dict[str, Any]:
-        (_, name), consumer = self._consumer(rest)
+    def _consumer_info(self, rest: str, _: dict[str, Any]) -> dict[str, Any]:
+        (__, name), consumer = self._consumer(rest)
         return {"name": name, "delivered": {"consumer_seq": consumer.delivered, "stream_seq": consumer.after}}
 
     def _consumer_reset(self, rest: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +275,7 @@ class Server:
         consumer.reset(asked["seq"])
         return {"name": name, "reset_seq": asked["seq"]}
 
-    def _consumer_delete(self, rest: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _consumer_delete(self, rest: str, _: dict[str, Any]) -> dict[str, Any]:
         key, consumer = self._consumer(rest)
         del self.consumers[key]
         consumer.close()
@@ -311,15 +311,18 @@ class Server:
                 messages.append(kept)
                 if len(messages) == asked["batch"]:
                     break
+        behind = 0
         for kept in messages:
-            self._send_kept(reply, stream, kept)
-        self._send(reply, reply, b"", _EOB if messages else _NOT_FOUND, b"")
+            self._send_kept(reply, stream, kept, behind)
+            behind = kept.sequence
+        self._send(reply, reply, b"", _EOB % behind if messages else _NOT_FOUND, b"")
 
-    def _send_kept(self, reply: bytes, stream: Stream, kept: Kept) -> None:
+    def _send_kept(self, reply: bytes, stream: Stream, kept: Kept, behind: int = 0) -> None:
         stem = kept.headers[:-2] if kept.headers else b"NATS/1.0\r\n"
         told = (
             f"Nats-Stream: {stream.name}\r\nNats-Subject: {kept.subject.decode()}\r\n"
-            f"Nats-Sequence: {kept.sequence}\r\nNats-Time-Stamp: {_time(kept.at_ns)}\r\n\r\n"
+            f"Nats-Sequence: {kept.sequence}\r\nNats-Time-Stamp: {_time(kept.at_ns)}\r\n"
+            f"Nats-Last-Sequence: {behind}\r\n\r\n"
         )
         self._send(reply, reply, b"", stem + told.encode(), kept.body)
 

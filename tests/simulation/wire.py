@@ -44,7 +44,7 @@ class SimLink:
         self.is_cut = False
         self._up_s = self._down_s = 0.0
         self.swallows = 0
-        """How many of the next lines to the client get lost (a slow consumer's)."""
+        """How many of the next answers to the client get lost."""
 
     def send(self, take: Callable[..., None], *what: Any) -> None:
         """A line to the server."""
@@ -62,7 +62,7 @@ class SimLink:
         """A line to the client."""
         if self.is_cut:
             return
-        if self.swallows:
+        if self.swallows and not reply.startswith(b"$JS.ACK."):
             self.swallows -= 1
             return
         loop, client = self._network.loop, self._client
@@ -77,9 +77,7 @@ class SimLink:
             return
         self.is_cut = True
         self._network.server.gone(self)
-        self._network.loop.call_later(
-            noticed_after_s, self._client.lost, self, context=self._client.process.context
-        )
+        self._network.loop.call_later(noticed_after_s, self._client.lost, self, context=self._client.process.context)
 
 
 class Subscription:
@@ -161,7 +159,7 @@ class SimClient:
             self.link.send(self._network.server.subscribe, self.link, subscription._id, subscription.subject)
         return subscription
 
-    async def flush(self, timeout: float = 10) -> None:  # noqa: ASYNC109 - nats-py's signature
+    async def flush(self, timeout: float = 10) -> None:
         """Nothing is buffered."""
 
     async def close(self) -> None:
@@ -188,9 +186,11 @@ class SimClient:
         if self.link is not None:
             self.link.send(self._network.server.unsubscribe, self.link, subscription._id, subscription.subject)
 
-    def receive(self, link: SimLink, sid: int, subject: bytes, reply: bytes, headers: bytes, body: bytes) -> None:
+    def receive(self, link: SimLink, sid: int, *line: bytes) -> None:
+        """`line`: subject, reply, headers and body."""
         if link is not self.link or link.is_cut:
             return
+        subject, reply, headers, body = line
         handler = self.raw.get(sid)
         if handler is not None:
             handler(Delivery(subject, reply, body, headers))
