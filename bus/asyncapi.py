@@ -22,6 +22,7 @@ from schemas.events import (
     GroupChanged,
     GroupFounded,
     Link,
+    MarkedUnread,
     Membership,
     Message,
     Prefer,
@@ -40,6 +41,7 @@ from schemas.people import Person
 EVENTS = (
     Message,
     Receipt,
+    MarkedUnread,
     Edit,
     Unsend,
     Reaction,

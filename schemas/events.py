@@ -108,6 +108,14 @@ class Receipt(Event, frozen=True, kw_only=True, gc=False, tag="receipt"):
     position: int
 
 
+class MarkedUnread(Event, frozen=True, kw_only=True, gc=False, tag="unread"):
+    """The actor wants the conversation to stand as unread on their own rails, or no longer. Nobody else is told."""
+
+    on: bool
+    epoch: int
+    """One more than that of the mark which the rail had before; see `schemas.markers`."""
+
+
 class GroupFounded(Event, frozen=True, kw_only=True, gc=False, tag="group"):
     """Somebody made a group; it is theirs. The conversation is `schemas.groups.group_id` of its first native group."""
 
@@ -202,11 +210,12 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
 
 TargetEvent = Edit | Unsend | Reaction | Vote
 GroupEvent = GroupFounded | Membership | GroupChanged
-ConversationEvent = Message | Receipt | TargetEvent | Expired | TimerSet | GroupEvent
+ConversationEvent = Message | Receipt | MarkedUnread | TargetEvent | Expired | TimerSet | GroupEvent
 PeopleEvent = AccountSeen | Block | Link | Unlink | Prefer
 AnyEvent = (
     Message
     | Receipt
+    | MarkedUnread
     | Edit
     | Unsend
     | Reaction

@@ -170,6 +170,14 @@ def _messages(app: App) -> None:
     )
     _command(
         app,
+        "unread",
+        "messaging:unread",
+        "Mark a thread as unread on all one's rails.",
+        "trinario unread --as instagram:@bob --with whatsapp:+393331112222",
+        group=_MESSAGES,
+    )
+    _command(
+        app,
         "watch",
         "messaging:watch",
         "What happens to an account, as it happens.",

@@ -164,6 +164,25 @@ async def read(*, as_: As, with_: With, up_to: str | None = None, common: Common
     common.output().document({"read": count}, lambda: f"{count} newly read in the thread with {with_}.")
 
 
+async def unread(*, as_: As, with_: With, off: Flag = False, common: Common = COMMON) -> None:
+    """Mark a thread as unread: a sign for oneself, on all one's rails. Reading it takes the sign away.
+
+    Parameters
+    ----------
+    as_
+        The account whose thread it is.
+    with_
+        A handle of the other person, or the conversation of a group.
+    off
+        Take the sign away without reading.
+    """
+    me = parse(as_)
+    async with acting(common.place(), me) as client:
+        await client.mark_unread(peer=await addressed(client, me, with_), on=not off)
+    said_so = "no longer marked" if off else "marked as unread"
+    common.output().document({"marked": not off}, lambda: f"The thread with {with_} is {said_so}.")
+
+
 async def watch(*, as_: As, common: Common = COMMON) -> None:
     """What happens to an account, as it happens; Ctrl-C ends it.
 

@@ -166,6 +166,15 @@ class NativeFailure(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class NativeUnread(msgspec.Struct, frozen=True, kw_only=True):
+    """`actor` has marked their thread with `peer` as unread, or taken that back; one more `epoch` with every change."""
+
+    actor: str
+    peer: str
+    on: bool
+    epoch: int
+
+
 class NativeTyping(msgspec.Struct, frozen=True, kw_only=True):
     """`actor` is writing to `peer`, or no longer. Never kept, and never told twice."""
 
@@ -191,6 +200,7 @@ Lasting: TypeAlias = (
     | NativeGroup
     | NativeBlock
     | NativeFailure
+    | NativeUnread
     | Unreadable
 )
 """What is claimed, and never lost."""

@@ -14,6 +14,7 @@ from bridges.kit.contract import (
     NativeGroup,
     NativeMessage,
     NativeTyping,
+    NativeUnread,
     NativeUnsend,
     NativeVote,
 )
@@ -91,6 +92,13 @@ class _Typing(msgspec.Struct, frozen=True):
     on: bool
 
 
+class _Unread(msgspec.Struct, frozen=True):
+    node: str
+    peer: str
+    on: bool
+    epoch: int
+
+
 class _Group(msgspec.Struct, frozen=True):
     id: str
 
@@ -152,6 +160,7 @@ _polls = msgspec.json.Decoder(_Poll)
 _votes = msgspec.json.Decoder(_Vote)
 _group_changes = msgspec.json.Decoder(_GroupChange)
 _typings = msgspec.json.Decoder(_Typing)
+_unreads = msgspec.json.Decoder(_Unread)
 _groups = msgspec.json.Decoder(_Group)
 _pages = msgspec.json.Decoder(_Page)
 _responses = msgspec.json.Decoder(_Responses)
@@ -170,7 +179,7 @@ def concerns(body: bytes) -> bool:
 
 
 def read_webhook(body: bytes) -> list[Native]:
-    """A webhook with ``"object": "federation"`` -> accounts, groups, blocks, unsends, polls, votes, typing.
+    """A webhook with ``"object": "federation"`` -> accounts, groups, blocks, unsends, polls, votes, typing, unreads.
 
     Fields of a newer rail are ignored.
     """
@@ -202,6 +211,9 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
         yield _read_vote(_votes.decode(change.value), at_ms)
     elif change.field == "groups":
         yield _read_group(_group_changes.decode(change.value), at_ms)
+    elif change.field == "unreads":
+        mark = _unreads.decode(change.value)
+        yield NativeUnread(actor=mark.node, peer=mark.peer, on=mark.on, epoch=mark.epoch)
     elif change.field == "typing":
         typing_ = _typings.decode(change.value)
         yield NativeTyping(actor=typing_.node, peer=typing_.peer, on=typing_.on)
@@ -308,6 +320,11 @@ def read(*, node: str, peer: str, up_to: str, private: bool) -> Call:
 def delivered(*, node: str, peer: str, up_to: str) -> Call:
     """`node` has got its thread with `peer` up to there."""
     return Call(method="POST", path=f"{BASE}/{node}/delivered", body={"peer": peer, "up_to": up_to})
+
+
+def unread(*, node: str, peer: str, on: bool, epoch: int) -> Call:
+    """`node` has marked its thread with `peer` (an account, or a group) as unread, or taken that back."""
+    return Call(method="POST", path=f"{BASE}/{node}/unread", body={"peer": peer, "on": on, "epoch": epoch})
 
 
 def edit(*, node: str, native_id: str, text: str, plain: bool) -> Call:

@@ -18,6 +18,7 @@ from bridges.kit.contract import (
     NativeReaction,
     NativeReceipt,
     NativeTyping,
+    NativeUnread,
     NativeUnsend,
     NativeVote,
 )
@@ -126,7 +127,7 @@ def in_group(update: Native, natives: Natives) -> Native:
     match update:
         case NativeMessage():
             return msgspec.structs.replace(update, recipient=natives.peer(update.recipient))
-        case NativeEcho() | NativeReceipt() | NativeTyping():
+        case NativeEcho() | NativeReceipt() | NativeTyping() | NativeUnread():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))
         case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))

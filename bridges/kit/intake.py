@@ -17,7 +17,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import accounts, apart, arrivals, echoes, extension, groups, idmap, receipts, reports, targets
+from bridges.kit import accounts, apart, arrivals, echoes, extension, groups, idmap, receipts, reports, talks, targets
 from bridges.kit.accounts import Account, Accounts
 from bridges.kit.arrivals import Arrivals
 from bridges.kit.contract import (
@@ -32,6 +32,7 @@ from bridges.kit.contract import (
     NativeMessage,
     NativeReaction,
     NativeReceipt,
+    NativeUnread,
     NativeUnsend,
     NativeVote,
     Translator,
@@ -55,7 +56,7 @@ from bus.sqlite import Store, StoreError
 from schemas.content import Content
 from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
 from schemas.errors import NotUnderstood
-from schemas.events import Block, LegResult, Message, Party
+from schemas.events import Block, LegResult, MarkedUnread, Message, Party
 from schemas.groups import group_id
 from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
 
@@ -78,13 +79,13 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     native: NativeMessage
 
 
-class KnownBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """A block in canonical terms."""
+class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A block, or a mark, in canonical terms."""
 
-    event: Block
+    event: Block | MarkedUnread
 
 
-ToClaim = Known | Held | KnownTarget | KnownBlock | KnownGroup | NativeAccount | NativeFailure | Unreadable
+ToClaim = Known | Held | KnownTarget | KnownEvent | KnownGroup | NativeAccount | NativeFailure | Unreadable
 Claim = ToClaim | NativeEcho | NativeReceipt
 
 
@@ -207,8 +208,10 @@ class Intake:
                 return await self._know(update, known[update.author], known.get(update.recipient))
             case NativeBlock():
                 return await self._know_block(update, known[update.blocker], known[update.blocked])
-            case NativeGroup():
-                return await self._know_group(update, known)
+            case NativeGroup() | NativeUnread():
+                return await (
+                    self._know_group(update, known) if isinstance(update, NativeGroup) else self._mark(update)
+                )
             case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
                 return targets.know(self._rail, update, await self._accounts.party(known[update.actor]))
             case _:
@@ -249,10 +252,16 @@ class Intake:
         who = [await self._accounts.party(known[one]) for one in native.who]
         return KnownGroup(native=native, actor=await self._accounts.party(known[native.by]), who=tuple(who))
 
-    async def _know_block(self, native: NativeBlock, blocker: Account, blocked: Account) -> KnownBlock:
+    async def _mark(self, native: NativeUnread) -> KnownEvent | Unreadable:
+        talk = await talks.find(self._store, self._accounts, actor=native.actor, peer=native.peer)
+        if talk is None:
+            return Unreadable(reason=f"no conversation with {native.peer}", raw=msgspec.json.encode(native))
+        return KnownEvent(event=talks.marked(self._rail, talk, on=native.on, epoch=native.epoch))
+
+    async def _know_block(self, native: NativeBlock, blocker: Account, blocked: Account) -> KnownEvent:
         party = await self._accounts.party(blocked)
         name = reports.block_id(self._rail, blocker=blocker.handle, blocked=party, on=native.on, at_ms=native.at_ms)
-        return KnownBlock(event=Block(id=name, actor=blocker.handle, at_ms=native.at_ms, blocked=party, on=native.on))
+        return KnownEvent(event=Block(id=name, actor=blocker.handle, at_ms=native.at_ms, blocked=party, on=native.on))
 
     # --- in the transaction ---
 
@@ -282,7 +291,7 @@ class Intake:
                 arrivals.hold(tx, native, self._now_ms())
             case KnownTarget():
                 return targets.claim(tx, self._outbox, claim, now_ms=self._now_ms())
-            case KnownBlock() | KnownGroup():
+            case KnownEvent() | KnownGroup():
                 return [self._claim_told(tx, claim)]
             case NativeAccount():
                 return self._claim_account(tx, claim)
@@ -294,8 +303,8 @@ class Intake:
                 assert_never(claim)
         return []
 
-    def _claim_told(self, tx: Transaction, claim: KnownBlock | KnownGroup) -> str:
-        if isinstance(claim, KnownBlock):
+    def _claim_told(self, tx: Transaction, claim: KnownEvent | KnownGroup) -> str:
+        if isinstance(claim, KnownEvent):
             return self._outbox.put(tx, claim.event)
         return groups.claim(tx, self._outbox, self._rail, claim)
 

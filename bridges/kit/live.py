@@ -13,19 +13,19 @@ from sqlite3 import Connection as Transaction
 
 import structlog
 
-from bridges.kit import accounts, apart, extension, groups, receipts
+from bridges.kit import accounts, extension, groups, talks
 from bridges.kit.accounts import Accounts
-from bridges.kit.contract import Call, Lasting, Native, NativeTyping, Translator
+from bridges.kit.contract import Call, Lasting, Native, NativeMessage, NativeTyping, Translator
 from bridges.kit.outbox import AWAY
 from bridges.kit.people import People
 from bridges.kit.rail import RailAway, RailClient, Unanswered
-from bridges.kit.typists import Saying, Showing, Writer
+from bridges.kit.typists import MOST, Saying, Showing, Writer
 from bus import subjects
 from bus.connection import ApiError, Connection, CoreMessage
 from bus.sqlite import Store
 from schemas.codec import decode_typing, encode
 from schemas.errors import NotUnderstood
-from schemas.ids import ConversationId, PersonId, direct_conversation_id, partition_of
+from schemas.ids import partition_of
 from schemas.live import Typing
 from schemas.log import seat_of
 from schemas.people import Person
@@ -59,16 +59,31 @@ class Live:
         self._partitions, self._clock_s = partitions, clock_s
         self._saying, self._showing = Saying(), Showing()
         self._waiting: asyncio.Queue[NativeTyping | Typing] = asyncio.Queue(_WAITING_MOST)
+        self._writing: set[tuple[str, str]] = set()
 
     def without_typing(self, updates: Sequence[Native]) -> list[Lasting]:
-        """The updates that have to be claimed; signs of typing go their own way, or are lost if too many wait."""
+        """The updates that have to be claimed; signs of typing go their own way, or are lost if too many wait.
+
+        Whoever has written what they were writing no longer does, whether their app says so or not.
+        """
         rest: list[Lasting] = []
         for update in updates:
-            if not isinstance(update, NativeTyping):
-                rest.append(update)
-            elif not self._waiting.full():
-                self._waiting.put_nowait(update)
+            if isinstance(update, NativeTyping):
+                self._note(update)
+                continue
+            rest.append(update)
+            if isinstance(update, NativeMessage) and (update.author, update.recipient) in self._writing:
+                self._note(NativeTyping(actor=update.author, peer=update.recipient, on=False))
         return rest
+
+    def _note(self, sign: NativeTyping) -> None:
+        if self._waiting.full():
+            return
+        self._waiting.put_nowait(sign)
+        if sign.on and len(self._writing) < MOST:
+            self._writing.add((sign.actor, sign.peer))
+        else:
+            self._writing.discard((sign.actor, sign.peer))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -104,26 +119,13 @@ class Live:
     # --- out ---
 
     async def _say(self, native: NativeTyping) -> None:
-        found = await self._accounts.get_many(
-            [native.actor] if receipts.is_group(native.peer) else [native.actor, native.peer]
-        )
-        actor, peer = found.get(native.actor), found.get(native.peer)
-        if actor is None or actor.is_ghost:
+        talk = await talks.find(self._store, self._accounts, actor=native.actor, peer=native.peer)
+        if talk is None:
             return
-        person, to = await self._accounts.person_of(actor), PersonId("")
-        if peer is None:
-            native_id = receipts.native_peer(native.peer)
-            conversation = await self._store.write(lambda tx: groups.conversation_of(tx, native_id), durable=False)
-        elif apart.group_of(peer):
-            conversation = ConversationId(apart.group_of(peer))
-        else:
-            to = await self._accounts.person_of(peer)
-            conversation = direct_conversation_id(person, to)
-        if conversation is None:
-            return
-        if self._saying.said(Writer(conversation, person, to), on=native.on, now_s=self._clock_s()):
-            sign = Typing(conversation=conversation, actor=person, to=to, on=native.on)
-            subject = subjects.live(partition_of(conversation, self._partitions), self._rail, KIND)
+        who = Writer(talk.conversation, talk.person, talk.to)
+        if self._saying.said(who, on=native.on, now_s=self._clock_s()):
+            sign = Typing(conversation=talk.conversation, actor=talk.person, to=talk.to, on=native.on)
+            subject = subjects.live(partition_of(talk.conversation, self._partitions), self._rail, KIND)
             await self._conn.publish_core(subject, encode(sign))
 
     # --- in ---

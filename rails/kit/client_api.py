@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from rails.kit import accounts, messages, sending
+from rails.kit import accounts, messages, sending, unread
 from rails.kit.acts import Acts
 from rails.kit.addressing import Addressing, Resolved
 from rails.kit.answers import body_of, guarded, json_answer, token_of
@@ -62,6 +62,14 @@ class ReadMark(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "with
     up_to: str | None = None
 
 
+class UnreadMark(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "with"}):
+    """Mark a thread as unread, for myself, or take that back."""
+
+    with_: str | None = None
+    thread: str | None = None
+    on: bool = True
+
+
 class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Who shall not write to me."""
 
@@ -88,6 +96,7 @@ class ClientApi:
             ("GET", f"{at}/messages", self._list),
             ("GET", f"{at}/threads", self._threads),
             ("POST", f"{at}/read", self._read),
+            ("POST", f"{at}/unread", self._unread),
             ("POST", f"{at}/blocks", self._block),
             ("DELETE", f"{at}/blocks", self._block),
         ]
@@ -207,7 +216,7 @@ class ClientApi:
         query = request.query
         after, limit = _number(query.get("after"), "after"), _number(query.get("limit"), "limit")
         before = _place(query)
-        unread = query.get("unread", "0") not in {"0", "false", ""}
+        only_unread = query.get("unread", "0") not in {"0", "false", ""}
         length = LISTING_LENGTH if limit is None else max(1, min(limit, LISTING_LENGTH))
 
         def find(tx: Tx, resolved: Resolved) -> tuple[Account, list[Message], list[dict[str, Any]]]:
@@ -217,7 +226,7 @@ class ClientApi:
                 other = self._addressing.addressee(tx, me, query["with"], resolved, unknown=Why.NOT_FOUND)
                 thread_id = messages.thread_of(me, other)
             found = messages.listing(
-                tx, account_id=me.id, thread_id=thread_id, unread=unread, after=after, limit=length, before=before
+                tx, account_id=me.id, thread_id=thread_id, unread=only_unread, after=after, limit=length, before=before
             )
             showing = Showing(tx, has_markup=self._acts.rail.abilities.has_markup)
             return me, found, [showing.message(message, viewer_id=me.id) for message in found]
@@ -238,9 +247,7 @@ class ClientApi:
     async def _read(self, request: web.Request) -> web.Response:
         token = token_of(request)
         asked = await body_of(request, ReadMark)
-        address = asked.with_ or asked.thread
-        if not address:
-            raise Refused(Why.BAD_REQUEST, 'Expected "with": a handle, or "thread": a thread id')
+        address = _named(asked)
 
         def read(tx: Tx, resolved: Resolved) -> int:
             me = accounts.session_account(tx, token)
@@ -248,6 +255,19 @@ class ClientApi:
             return self._acts.read(tx, reader=me, author=other, up_to=asked.up_to)
 
         return json_answer({"read": await self._addressing.asking(token, read, self._store.write)})
+
+    async def _unread(self, request: web.Request) -> web.Response:
+        token = token_of(request)
+        asked = await body_of(request, UnreadMark)
+        address = _named(asked)
+
+        def mark(tx: Tx, resolved: Resolved) -> None:
+            me = accounts.session_account(tx, token)
+            other = self._addressing.addressee(tx, me, address, resolved, unknown=Why.NOT_FOUND)
+            unread.mark(tx, self._acts.rail, reader=me, peer=other, on=asked.on, at_ms=self._acts.now_ms())
+
+        await self._addressing.asking(token, mark, self._store.write)
+        return web.Response(status=204)
 
     async def _block(self, request: web.Request) -> web.Response:
         token = token_of(request)
@@ -264,10 +284,26 @@ class ClientApi:
         return web.Response(status=204)
 
 
+def _named(asked: ReadMark | UnreadMark) -> str:
+    address = asked.with_ or asked.thread
+    if not address:
+        raise Refused(Why.BAD_REQUEST, 'Expected "with": a handle, or "thread": a thread id')
+    return address
+
+
 def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
+    marked = unread.marked(tx, account_id)
     direct = [
-        {"thread": thread, "kind": "direct", "with": [handle], "name": name, "unread": unread, "last_at_ms": at_ms}
-        for thread, handle, name, unread, at_ms in messages.threads_of(tx, account_id)
+        {
+            "thread": thread,
+            "kind": "direct",
+            "with": [handle],
+            "name": name,
+            "unread": count,
+            "marked": thread in marked,
+            "last_at_ms": at_ms,
+        }
+        for thread, handle, name, count, at_ms in messages.threads_of(tx, account_id)
     ]
     return direct + [
         {
@@ -276,10 +312,11 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
             "key": key,
             "with": [],
             "name": name,
-            "unread": unread,
+            "unread": count,
+            "marked": thread in marked,
             "last_at_ms": at_ms,
         }
-        for thread, key, name, unread, at_ms in messages.groups_of(tx, account_id)
+        for thread, key, name, count, at_ms in messages.groups_of(tx, account_id)
     ]
 
 

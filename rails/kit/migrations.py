@@ -86,4 +86,14 @@ CREATE TABLE group_marks (
     PRIMARY KEY (group_id, account_id)
 ) WITHOUT ROWID;
 """,
+    4: """
+-- Threads that somebody has marked as unread (`rails.kit.unread`).
+CREATE TABLE unread_marks (
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    thread_id  TEXT NOT NULL,
+    epoch      INTEGER NOT NULL,                           -- one more with every change
+    marked     INTEGER NOT NULL,
+    PRIMARY KEY (account_id, thread_id)
+) WITHOUT ROWID;
+""",
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rails.kit.client_api import Block, NewMessage, ReadMark, Registration
+from rails.kit.client_api import Block, NewMessage, ReadMark, Registration, UnreadMark
 from rails.kit.content_api import NewReaction, NewText, NewVote, TypingSign
 from rails.kit.groups_api import GroupChange, Newcomers, NewGroup, NewRole
 from rails.kit.model import Why
@@ -75,6 +75,7 @@ ANSWERS: dict[str, Any] = {
                 **{"with": {"type": "array", "items": _TEXT}},
                 name=_TEXT,
                 unread=_NUMBER,
+                marked=_FLAG,
                 last_at_ms=_NUMBER,
             ),
         }
@@ -126,6 +127,7 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
     ("delete", "/client/v1/groups/{group}/members/{who}", "Take out, or leave", None, 200, "Group", ("ban",)),
     ("delete", "/client/v1/groups/{group}/bans/{who}", "Lift a ban", None, 200, "Group", ()),
     ("post", "/client/v1/read", "Mark as read", "ReadMark", 200, "Read", ()),
+    ("post", "/client/v1/unread", "Mark as unread, or take that back", "UnreadMark", 204, None, ()),
     ("post", "/client/v1/blocks", "Block somebody", "Block", 204, None, ()),
     ("delete", "/client/v1/blocks", "Unblock somebody", "Block", 204, None, ()),
     ("get", "/client/v1/ws", "WebSocket of what happens (docs/rail-api.md)", None, 101, None, ("token",)),
@@ -136,6 +138,7 @@ _BODIES = (
     Registration,
     NewMessage,
     ReadMark,
+    UnreadMark,
     Block,
     NewText,
     NewReaction,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.codec import decode_event, decode_seats
-from schemas.events import Expired, GroupChanged, GroupFounded, Membership, Receipt, TimerSet
+from schemas.events import Expired, GroupChanged, GroupFounded, MarkedUnread, Membership, Receipt, TimerSet
 from schemas.groups import after
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.log import Conversation, Entry
@@ -17,7 +17,7 @@ from schemas.markers import Marker, MarkerKind
 from schemas.vanishing import LONGEST_S, Timer, Vanishing, kept
 
 _NOWHERE = Marker()
-_OF_ONE = frozenset({"receipt", "expired", "timer"})
+_OF_ONE = frozenset({"receipt", "unread", "expired", "timer"})
 _OF_GROUPS = frozenset({"group", "membership", "group_change"})
 
 
@@ -71,6 +71,15 @@ def timed(conversation: Conversation, event: TimerSet) -> Conversation:
     return msgspec.structs.replace(conversation, timer=timer if timer.is_on else None)
 
 
+def marked(conversation: Conversation, person: PersonId, event: MarkedUnread) -> Conversation:
+    """After somebody has marked it as unread, or taken that back. The same object when a later mark is known."""
+    before = conversation.markers.get(person, _NOWHERE)
+    later = before.join(Marker(epoch=event.epoch, unread=event.on))
+    if later == before:
+        return conversation
+    return msgspec.structs.replace(conversation, markers={**conversation.markers, person: later})
+
+
 def apply(conversation: Conversation | None, entry: Entry) -> Conversation | None:
     """The state after an entry of the log; None only when the entry says nothing of a conversation not begun.
 
@@ -95,6 +104,8 @@ def _stepped(conversation: Conversation, entry: Entry, actor: PersonId) -> Conve
     match event:
         case Receipt():
             return vanishing_with(heard(conversation, actor, event.status, entry.position), entry.vanishing)
+        case MarkedUnread():
+            return marked(conversation, actor, event)
         case Expired():
             return gone(conversation, event.target)
         case TimerSet():

@@ -16,6 +16,7 @@ from schemas.events import (
     GroupChanged,
     GroupFounded,
     Link,
+    MarkedUnread,
     Membership,
     Message,
     Prefer,
@@ -35,6 +36,7 @@ from schemas.vanishing import Vanishing
 _KINDS: dict[type, str] = {
     Message: "message",
     Receipt: "receipt",
+    MarkedUnread: "unread",
     Edit: "edit",
     Unsend: "unsend",
     Reaction: "reaction",

@@ -74,7 +74,7 @@ def plan(
     others = tuple(member for member in members if member.id != actor.id)
     private = act == "read" and not actor.preferences.receipts
     whys: dict[RailName, list[str]] = {}
-    if act != "block" and not private:
+    if act not in _ONES_OWN and not private:
         for person in others:
             for rail in reachable(person):
                 whys.setdefault(rail, []).append(f"{person.name} is here")
@@ -91,9 +91,13 @@ def plan(
     return Plan(seats=tuple(map(seat_of, members)), legs=legs, unreached=unreached)
 
 
+_ONES_OWN: frozenset[Act] = frozenset({"block", "unread"})
+"""What is nobody else's business."""
+
 _OWN: Mapping[Act, str] = {
     "post": "{name}'s own copy",
     "read": "{name} has read it",
+    "unread": "{name} has marked it",
     "block": "{name} blocks here too",
     "edit": "{name}'s own copy",
     "unsend": "{name}'s own copy",

@@ -14,6 +14,7 @@ from router.core.about import Original, decide_about
 from router.core.conversation import begin, heard, said
 from router.core.decision import Decision, refuse
 from router.core.fanout import NOWHERE, Known, Plan, Plans, pack, plan, reached
+from router.core.mark import decide_marked
 from router.core.people import decide_people, party
 from router.core.policy import Lookup, apart, may_act
 from router.core.told import acting, told_plan
@@ -29,6 +30,7 @@ from schemas.events import (
     GroupEvent,
     GroupFounded,
     Link,
+    MarkedUnread,
     Membership,
     Message,
     Party,
@@ -79,6 +81,8 @@ def route(  # noqa: PLR0911 - a table of kinds
             return _message(event, source, conversation, people, plans, now_ms=now_ms)
         case Receipt():
             return _receipt(event, source, conversation, people, plans, now_ms=now_ms)
+        case MarkedUnread():
+            return decide_marked(event, source, conversation, people, plans)
         case Edit() | Unsend() | Reaction() | Vote():
             return decide_about(event, source, conversation, original, people=people, plans=plans, now_ms=now_ms)
         case Expired():

@@ -55,6 +55,16 @@ VANISHING = {
     "timers": ["mautrix/signal#351"],
 }
 
+READ_STATE = {
+    "read once": [
+        *("mautrix/whatsapp#16", "mautrix/whatsapp#171", "mautrix/whatsapp#409", "mautrix/whatsapp#287"),
+        *("mautrix/facebook#142", "mautrix/meta#32", "mautrix/meta#128", "spectrum2#136"),
+    ],
+    "marked as unread": ["mautrix/whatsapp#906"],
+    "what is nothing to read": ["mautrix/signal#534", "mautrix/whatsapp#934"],
+    "privacy": ["SchildiChat#255"],
+}
+
 
 def marked() -> dict[str, list[str]]:
     """Test -> the threads that it is about."""
@@ -77,7 +87,7 @@ def test_every_thread_has_a_test() -> None:
     tested = {thread for threads in marked().values() for thread in threads}
     assert [
         name
-        for names in (*CONTENT.values(), *GROUPS.values(), *VANISHING.values())
+        for names in (*CONTENT.values(), *GROUPS.values(), *VANISHING.values(), *READ_STATE.values())
         for name in names
         if name not in tested
     ] == []

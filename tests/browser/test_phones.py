@@ -188,3 +188,14 @@ def test_without_the_key_the_page_stays_closed(opened: Open, town: Town) -> None
     page.get_by_role("button", name="Enter").click()
     expect(page.locator("t-phone")).to_have_count(3)
     assert "key" not in page.url
+
+
+def test_marked_as_unread_on_one_phone_is_marked_on_the_other(opened: Open) -> None:
+    """Bob marks on Messenger; his Instagram phone shows it, until he opens the conversation there."""
+    page = opened()
+    open_chat(page, MESSENGER, "Alice")
+    page.locator(f"{MESSENGER} .title").get_by_role("button", name="Mark as unread").click()
+    for phone in (MESSENGER, INSTAGRAM):
+        expect(page.locator(f"{phone} .row .dot")).to_have_count(1)
+    open_chat(page, INSTAGRAM, "Alice")
+    expect(page.locator(f"{MESSENGER} .row .dot")).to_have_count(0)

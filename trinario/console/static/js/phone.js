@@ -5,7 +5,7 @@ import { acts } from "/js/acts.js";
 import { rail as railCall } from "/js/api.js";
 import { clip } from "/js/attach.js";
 import { summary } from "/js/content.js";
-import { avatar, el, icon, iconButton, onceAFrame, replaced } from "/js/dom.js";
+import { avatar, el, icon, iconButton, onceAFrame, replaced, toast } from "/js/dom.js";
 import { groupOf, openGroup } from "/js/group.js";
 import { journey } from "/js/journey.js";
 import { people } from "/js/people.js";
@@ -169,8 +169,16 @@ export class Phone extends HTMLElement {
       avatar(name),
       el("h2", {}, name, el("small", {}, state ?? (isTyped ? el("span", { class: "typing", role: "status" }, t("typing")) : under))),
       missed > 0 && el("span", { class: "count big" }, el("span", { "aria-hidden": "true" }, String(missed)), el("span", { class: "unseen" }, t("unread", { count: missed }))),
+      thread && iconButton("envelope", t("markUnread"), () => this.#markUnread()),
       isGroup && iconButton("person", t("members"), () => openGroup(this.#account, thread.thread, (group) => this.#isGroup(group))),
     ].filter(Boolean);
+  }
+
+  /* A sign for oneself, on all one's rails; so the conversation is left, or it would be read at once. */
+  #markUnread() {
+    const thread = this.#thread;
+    this.#back();
+    railCall(this.handle, "POST", "unread", { thread, on: true }).catch((error) => toast(error.message, "bad"));
   }
 
   /* What the group is now: how many could read a message, and whether one may write. */
@@ -205,13 +213,14 @@ export class Phone extends HTMLElement {
       {},
       el(
         "button",
-        { type: "button", class: `row${thread.unread ? " unread" : ""}`, "data-thread": thread.thread, onclick: () => this.openThread(thread.thread) },
+        { type: "button", class: `row${thread.unread || thread.marked ? " unread" : ""}`, "data-thread": thread.thread, onclick: () => this.openThread(thread.thread) },
         avatar(thread.name),
         el("span", { class: "name" }, thread.name),
         el("time", {}, thread.last_at_ms ? when(thread.last_at_ms) : ""),
         el("span", { class: "last", dir: "auto" }, last?.direction === "out" ? `${t("you")}: ${words}` : words),
         thread.unread > 0 &&
           el("span", { class: "count" }, el("span", { "aria-hidden": "true" }, String(thread.unread)), el("span", { class: "unseen" }, t("unread", { count: thread.unread }))),
+        thread.marked && !thread.unread && el("span", { class: "count dot" }, el("span", { class: "unseen" }, t("marked"))),
       ),
     );
   }

@@ -46,4 +46,5 @@ export default {
   "letter.queued": "Letter {id} is tried again.", "letter.already": "Letter {id} was dealt with before.", "letter.dropped": "Letter {id} is dropped.", "letter.redriven": "Letter {id} was redriven before.",
   members: "Members", groupOf: "Group · {count} members", groupClosed: "This group has ended. It can be read, and nobody can write.", groupUntil: "It ends {time}.", addSomebody: "Add somebody (several: commas between them)", add: "Add", remove: "Remove", ban: "Ban", leave: "Leave", closeGroup: "End the group", sureLeave: "Leave this group? What was said stays with you; nothing more will come.", sureClose: "End this group for everybody, on every rail?", sureBan: "Remove {name}, and let nobody add them again?", readers: "read by {count} of {of}",
   "role.owner": "owner", "role.admin": "admin", "role.member": "member", "make.admin": "Make admin", "make.member": "No longer admin",
+  marked: "marked as unread", markUnread: "Mark as unread",
 };

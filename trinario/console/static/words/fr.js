@@ -46,4 +46,5 @@ export default {
   "letter.queued": "La lettre {id} est réessayée.", "letter.already": "La lettre {id} avait déjà été traitée.", "letter.dropped": "La lettre {id} est abandonnée.", "letter.redriven": "La lettre {id} avait déjà été réessayée.",
   members: "Membres", groupOf: "Groupe · {count} membres", groupClosed: "Ce groupe est terminé. On peut le lire, et personne ne peut écrire.", groupUntil: "Il se termine {time}.", addSomebody: "Ajouter quelqu’un (plusieurs : séparés par des virgules)", add: "Ajouter", remove: "Retirer du groupe", ban: "Exclure", leave: "Quitter", closeGroup: "Terminer le groupe", sureLeave: "Quitter ce groupe ? Ce qui a été dit reste ; rien de plus n’arrivera.", sureClose: "Terminer ce groupe pour tous, sur toutes les lignes ?", sureBan: "Retirer {name}, sans que personne puisse l’ajouter à nouveau ?", readers: "lu par {count} sur {of}",
   "role.owner": "propriétaire", "role.admin": "administrateur", "role.member": "membre", "make.admin": "Nommer administrateur", "make.member": "Plus administrateur",
+  marked: "marqué comme non lu", markUnread: "Marquer comme non lu",
 };

@@ -46,4 +46,5 @@ export default {
   "letter.queued": "La lettera {id} viene ritentata.", "letter.already": "La lettera {id} era già stata trattata.", "letter.dropped": "La lettera {id} è eliminata.", "letter.redriven": "La lettera {id} era già stata ritentata.",
   members: "Membri", groupOf: "Gruppo · {count} membri", groupClosed: "Questo gruppo è finito. Si può leggere, e nessuno può scrivere.", groupUntil: "Finisce {time}.", addSomebody: "Aggiungi qualcuno (più persone: separate da virgole)", add: "Aggiungi", remove: "Rimuovi", ban: "Escludi", leave: "Esci", closeGroup: "Chiudi il gruppo", sureLeave: "Uscire da questo gruppo? Ciò che è stato detto resta; non arriverà altro.", sureClose: "Chiudere questo gruppo per tutti, su tutte le linee?", sureBan: "Rimuovere {name}, senza che nessuno possa aggiungerlo di nuovo?", readers: "letto da {count} su {of}",
   "role.owner": "proprietario", "role.admin": "amministratore", "role.member": "membro", "make.admin": "Rendi amministratore", "make.member": "Non più amministratore",
+  marked: "segnato come non letto", markUnread: "Segna come non letto",
 };

@@ -1,0 +1,33 @@
+"""What becomes of a mark: a conversation that somebody wants to stand as unread on their own rails, or no longer."""
+
+from router.core.conversation import marked
+from router.core.decision import Decision, refuse
+from router.core.fanout import NOWHERE, Plans
+from router.core.policy import Lookup
+from router.core.told import acting, told_plan
+from schemas.errors import Refusal
+from schemas.events import MarkedUnread
+from schemas.handles import rail_of
+from schemas.log import Conversation
+
+
+def decide_marked(
+    event: MarkedUnread, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
+) -> Decision:
+    """It counts when its epoch is later than that of the mark there is; it goes to the actor's other rails alone."""
+    if rail_of(event.actor) != source:
+        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
+    if conversation is None:
+        return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
+    who = acting(event, source, conversation, people)
+    if who is None:
+        return refuse(event, source, Refusal.NOT_A_MEMBER)
+    state = marked(conversation, who.actor.id, event)
+    changed = state is not conversation
+    return Decision(
+        outcome="routed" if changed else "unchanged",
+        conversation=event.conversation,
+        actor=who.actor.id,
+        packed=told_plan(event, "unread", who, people=people, plans=plans) if changed else NOWHERE,
+        state=state if changed else None,
+    )
