@@ -13,7 +13,7 @@ import msgspec
 MarkerKind = Literal["delivered", "read"]
 
 
-class Marker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
     """How far one person has got in one conversation; positions, 0 for nothing yet."""
 
     delivered: int = 0
