@@ -16,7 +16,7 @@ import msgspec
 import psutil
 import uvloop
 
-from bench import ledger, path
+from bench import beside, group, ledger, path
 from bench.router import compare, summary
 from bus import logs
 from router.daemon import quiet_collector
@@ -26,7 +26,10 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 _CALLED = {"copy": "bare copy", "relay": "bare relay", "router": "router"}
 
 
-async def _measure(*, events: int, turns: int, path_s: float) -> dict[str, Any]:
+_BESIDE = {"events": 600_000, "turns": 3, "per_s": 5_000}
+
+
+async def _measure(*, events: int, turns: int, path_s: float, is_quick: bool) -> dict[str, Any]:
     figures: dict[str, Any] = {"machine": _machine()}
     print(f"{'':<30}{'events/s':>10}{'CPU us':>9}{'server us':>11}{'of relay':>10}{'by CPU':>8}")
     for name, words, one_partition in (
@@ -43,9 +46,15 @@ async def _measure(*, events: int, turns: int, path_s: float) -> dict[str, Any]:
                 f"{one.server_cpu_us_per_event:>11.1f}{one.events_per_s / relay.events_per_s:>10.2f}"
                 f"{relay.cpu_us_per_event / one.cpu_us_per_event:>8.2f}"
             )
+    in_group = await group.compare(events=events, turns=turns, members=1000)
+    figures["group"] = in_group
+    print(group.shown(in_group))
     with_search, without = await ledger.compare(messages=events // 4)
     figures["ledger"] = {**msgspec.to_builtins(with_search), "no_texts": msgspec.to_builtins(without)}
     print(ledger.shown(with_search), ledger.shown(without), sep="\n")
+    if not is_quick:
+        figures["ledger"]["beside"] = await beside.compare(**_BESIDE)
+        print(beside.shown(figures["ledger"]["beside"]))
     for name, words, processes in (
         ("path", "a process a daemon", True),
         ("path_in_process", "all in one process", False),
@@ -78,7 +87,7 @@ def main() -> int:
     quick = os.environ.get("BARS_QUICK") == "1"
     events, turns, path_s = (8_000, 3, 3) if quick else (40_000, 5, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        figures = runner.run(_measure(events=events, turns=turns, path_s=path_s))
+        figures = runner.run(_measure(events=events, turns=turns, path_s=path_s, is_quick=quick))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     before = msgspec.json.decode(RESULTS.read_bytes()) if RESULTS.exists() else {}
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({**before, **figures}), indent=2) + b"\n")

@@ -6,7 +6,7 @@ the people, but none of the conversations. `sync_interval: always`. Called by `p
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 from bench.relay import BareCopy, RelayDecider, known_of
-from bench.traffic import PARTITIONS, RAIL, Pair, pairs
+from bench.traffic import PARTITIONS, RAIL, Pair, Talk, pairs
 from bus import keys, topology
 from bus.config import RouterSettings
 from bus.connection import Connection
@@ -53,7 +53,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 class Bench:
     """A bus loaded with events, to be routed and relayed again and again."""
 
-    def __init__(self, *, server: EmbeddedServer, admin: Connection, router: Connection, talk: list[Pair]) -> None:
+    def __init__(self, *, server: EmbeddedServer, admin: Connection, router: Connection, talk: Sequence[Talk]) -> None:
         self.url = server.url
         self._server, self._admin, self._router, self._talk = psutil.Process(server.pid), admin, router, talk
         self._events = 0
@@ -70,12 +70,12 @@ class Bench:
             batch=_SETTINGS.batch,
             record_bytes=_SETTINGS.record_bytes,
         )
-        self._known = known_of(talk)
-        self._partitions = sorted({pair.partition for pair in talk})
+        self._known = known_of(one for one in talk if isinstance(one, Pair))
+        self._partitions = sorted({one.partition for one in talk})
 
     async def load(self, events: int) -> None:
         """Write everybody down and publish that many events."""
-        people = [person for pair in self._talk for person in (pair.one, pair.other)]
+        people = [person for talk in self._talk for person in talk.people]
         await Directory(self._admin, on_changed=lambda _: None).apply([(1, people)], upto=1)
         publisher = Publisher(self._admin, max_in_flight=4096, within_s=600)
         said = (
@@ -95,7 +95,7 @@ class Bench:
         return await self._run_lanes(lambda partition: RelayDecider(self._known, partition=partition, **most))
 
     async def _run_lanes(self, decider: Callable[[int], Decider | None]) -> Figures:
-        await self._empty()
+        await self.empty()
         shared = self._shared
         lanes = {one: await Lane.take_over(shared, one, decider=decider(one)) for one in self._partitions}
         intake = Intake(self._router, source=RAIL, lanes=lanes, partitions=PARTITIONS, batch=shared.batch)
@@ -112,7 +112,7 @@ class Bench:
 
     async def copy(self) -> Figures:
         """The bare copy: less than the router's loop."""
-        await self._empty()
+        await self.empty()
         reader = await Reader.open(self._router, stream=ingress_stream(RAIL), after=0, filters=self._filters())
         most = {"batch": _SETTINGS.batch, "record_bytes": _SETTINGS.record_bytes}
         lanes = [BareCopy(self._router, partition, self._known, **most) for partition in self._partitions]
@@ -138,6 +138,11 @@ class Bench:
         await reader.close()
         return figures
 
+    async def stored_bytes(self) -> int:
+        """What the log and the snapshots of conversations hold now."""
+        streams = (LOG, bucket_stream(STATE))
+        return sum([int((await self._admin.api(f"STREAM.INFO.{stream}"))["state"]["bytes"]) for stream in streams])
+
     async def logged(self) -> dict[str, str]:
         """Log subject -> the digest of all its entries' bytes, in order: what the last one to run has written."""
         found: dict[str, Any] = {}
@@ -155,7 +160,8 @@ class Bench:
             return []
         return [ingress(RAIL, partition) for partition in self._partitions]
 
-    async def _empty(self) -> None:
+    async def empty(self) -> None:
+        """Leave nothing on the log, and no state, of what was run before."""
         for stream in (LOG, bucket_stream(STATE)):
             await self._admin.api(f"STREAM.PURGE.{stream}")
 
@@ -176,7 +182,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 @asynccontextmanager
-async def loaded(folder: Path, *, events: int, one_partition: bool) -> AsyncIterator[Bench]:
+async def loaded(folder: Path, *, events: int, talk: Sequence[Talk]) -> AsyncIterator[Bench]:
     """A bus of its own, with the events in its ingress stream."""
     key_pairs = keys.ensure_keys(folder / "keys", keys.all_roles([RAIL]))
     server = EmbeddedServer(folder=folder / "nats", keys=key_pairs, rails=[RAIL])
@@ -187,7 +193,7 @@ async def loaded(folder: Path, *, events: int, one_partition: bool) -> AsyncIter
             seed = key_pairs[role].seed
             opened.append(await Connection.open(url=server.url, seed=seed, name=f"bench-{role}", role=role))
         await topology.ensure(opened[0], rails=[RAIL], partitions=PARTITIONS)
-        bench = Bench(server=server, admin=opened[0], router=opened[1], talk=pairs(one_partition=one_partition))
+        bench = Bench(server=server, admin=opened[0], router=opened[1], talk=talk)
         await bench.load(events)
         yield bench
     finally:
@@ -201,7 +207,7 @@ async def compare(folder: Path, *, events: int, turns: int, one_partition: bool)
 
     Raises `NotTheSame` when the three have not written the very same entries.
     """
-    async with loaded(folder, events=events, one_partition=one_partition) as bench:
+    async with loaded(folder, events=events, talk=pairs(one_partition=one_partition)) as bench:
         runs = {"copy": bench.copy, "relay": bench.relay, "router": bench.route}
         written: list[dict[str, str]] = []
         for run in runs.values():

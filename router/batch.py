@@ -239,7 +239,7 @@ class Decider:
                 name = event.conversation  # type: ignore[union-attr] # mypy does not see that these classes have one
                 state = changed.get(name) or flying.get(name) or states.get(name)
             if event.__class__ is Message and state is not None:
-                known = remembered(event, source, stamp, plans)
+                known = remembered(event, source, stamp, plans, state.group)
                 if known is not None and is_wished(event, state, known.timer):
                     known = None
             if known is not None and state is not None:

@@ -11,6 +11,7 @@ import msgspec
 from schemas.capabilities import Capabilities, Level
 from schemas.codec import encode
 from schemas.events import Party
+from schemas.groups import Group
 from schemas.handles import rail_of
 from schemas.ids import PersonId, RailName
 from schemas.log import Act, Leg, Seat, seat_of
@@ -173,6 +174,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str = ""
     to: tuple[Party, ...] = ()
     """Of messages: where they came from and whom they were to, which has to be the same again."""
+    group: Group | None = None
+    """Of messages in a group: the very group it was made for; any change of it makes another."""
     timer: Timer | None = None
     """Of messages: their author's own wish for how long they last."""
 

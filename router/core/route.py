@@ -47,7 +47,7 @@ from schemas.events import (
     as_person,
     is_person,
 )
-from schemas.groups import is_group
+from schemas.groups import Group, is_group
 from schemas.handles import rail_of
 from schemas.ids import OPERATOR, PersonId, RailName, direct_conversation_id, person_id
 from schemas.log import Conversation, Leg
@@ -99,24 +99,27 @@ def route(  # noqa: PLR0911 - a table of kinds
             assert_never(event)
 
 
-def remembered(event: Message, source: str, people_stamp: object, plans: Plans) -> Known | None:
+def remembered(event: Message, source: str, people_stamp: object, plans: Plans, group: Group | None) -> Known | None:
     """What was decided of an earlier message between the same two, if it still holds; None: ask `route`.
 
-    The short way, which nearly all messages go: `route` would only wrap this.
+    The short way, which nearly all messages go: `route` would only wrap this. `group`: the conversation's, as it is
+    now; one that ends at a time is looked at each time.
     """
     known = plans.get((event.conversation, event.actor))
-    if known is not None and known.stamp is people_stamp and known.to == event.to and known.source == source:
-        return known
-    return None
+    if known is None or known.stamp is not people_stamp or known.group is not group:
+        return None
+    if known.to != event.to or known.source != source or (group is not None and group.until_ms):
+        return None
+    return known
 
 
 def _message(
     event: Message, source: str, conversation: Conversation | None, people: Lookup, plans: Plans, *, now_ms: int
 ) -> Decision:
-    known = remembered(event, source, people.stamp, plans)
+    if is_group(event.conversation):
+        return _group_message(event, source, conversation, people, plans, now_ms=now_ms)
+    known = remembered(event, source, people.stamp, plans, None)
     if known is None:
-        if is_group(event.conversation):
-            return _group_message(event, source, conversation, people, plans, now_ms=now_ms)
         planned = _planned(event, source, conversation, people, plans)
         if isinstance(planned, Refusal):
             return refuse(event, source, planned)
@@ -153,15 +156,23 @@ def _group_message(
         return refuse(event, source, Refusal.NOT_YOUR_RAIL)
     if refusal := groups.standing(event.at_ms, group):
         return refuse(event, source, refusal)
-    key = groups.key_of(source, event.conversation, event.actor, group, "post")
-    known = plans.get(key)
-    if known is None or known.stamp is not people.stamp:
+    known = plans.get((event.conversation, event.actor))
+    if known is None or known.stamp is not people.stamp or known.group is not group or known.source != source:
         actor = party(event.actor, source, people)
         if actor is None or not may_act(actor, as_handle(event.actor)) or not groups.is_member(group, actor, people):
             return refuse(event, source, Refusal.NOT_A_MEMBER)
         packed = groups.group_plan(source, "post", actor=actor, group=group, people=people, plans=plans)
-        known = Known(persons=(actor,), stamp=people.stamp, packed=packed)
-        plans.remember(key, known)
+        timer = actor.preferences.timer
+        known = Known(
+            persons=(actor,),
+            stamp=people.stamp,
+            packed=packed,
+            actor=actor.id,
+            source=source,
+            timer=timer,
+            group=group,
+        )
+        plans.remember((event.conversation, event.actor), known)
     return _routed(event, said(conversation), known, now_ms)
 
 

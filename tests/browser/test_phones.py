@@ -69,8 +69,8 @@ def test_write_on_one_see_it_on_all_read_on_one_read_on_all(opened: Open, town: 
     assert said[0].count("Lemon cake, step 2.") == 1
 
 
-def test_the_same_on_a_small_screen(opened: Open) -> None:
-    """One phone at a time, with tabs that carry the badges."""
+def test_the_same_on_a_small_screen(opened: Open, town: Town) -> None:
+    """One phone at a time, with tabs that carry the badges; the router is killed here, too."""
     page = opened(size=PHONE, language="it-IT")
     tabs = page.get_by_role("tab")
     expect(tabs).to_have_count(3)
@@ -84,6 +84,17 @@ def test_the_same_on_a_small_screen(opened: Open) -> None:
     expect(texts(page, MESSENGER).last).to_have_text("Ci vediamo al binario 3.")
     for number in (1, 2):
         expect(tabs.nth(number).locator(".count")).to_be_hidden()
+    kill(town, "router")
+    said = ["Sono al binario.", "Dove sei?", "Ah, eccoti!"]
+    for text in said:
+        write(page, MESSENGER, text)
+    expect(tabs.nth(0).locator(".count")).to_contain_text("3")
+    for number, phone in ((0, WHATSAPP), (2, INSTAGRAM)):
+        tabs.nth(number).click()
+        if phone == INSTAGRAM:
+            open_chat(page, INSTAGRAM, "Alice")
+        expect(texts(page, phone).last).to_have_text(said[-1])
+        assert texts(page, phone).all_inner_texts()[-3:] == said
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], "the page is wider than the screen"
 

@@ -97,7 +97,7 @@ def _the_short_way(town: Town, event: AnyEvent, source: str) -> Entry | None:
     state = town.conversations.get(event.conversation)
     if not isinstance(event, Message) or state is None:
         return None
-    known = remembered(event, source, town.people.stamp, town.plans)
+    known = remembered(event, source, town.people.stamp, town.plans, state.group)
     return known and message_entry(event, known, said(state).last, source=source, raw=encode(event))
 
 

@@ -1,9 +1,12 @@
 """Groups in the core: who may do what, where it goes, and that the log's fold agrees."""
 
+import msgspec
 import pytest
 
 from router.core.conversation import apply
 from router.core.decision import Decision, entry
+from router.core.fanout import NOWHERE, Known
+from router.core.route import remembered
 from schemas.codec import decode_seats, encode
 from schemas.content import Text
 from schemas.errors import Refusal
@@ -250,3 +253,18 @@ def test_in_a_group_that_has_ended_messages_are_only_taken_back(town: Town) -> N
         assert town.route(event, "instagram").why == Refusal.GROUP_ENDED
     unsend = about("unsend", BOB_IG, target="evt_s", number=2, conversation=GROUP)
     assert acts(town.route(unsend, "instagram")) == {"whatsapp": "unsend", "messenger": "unsend"}
+
+
+def test_the_short_way_ends_with_any_change_of_the_group(town: Town) -> None:
+    """What is remembered of a speaker is of the group as it was; and not at all where the group ends at a time."""
+    first = said(CARLA_IG, "evt_1")
+    town.route(first, "instagram")
+    again = said(CARLA_IG, "evt_2")
+    stamp = town.people.stamp
+    assert remembered(again, "instagram", stamp, town.plans, group_of(town)) is not None
+    town.route(membership("remove", CARLA.id), "whatsapp")
+    assert remembered(again, "instagram", stamp, town.plans, group_of(town)) is None
+    assert town.route(again, "instagram").outcome == "refused"
+    ending = msgspec.structs.replace(group_of(town), until_ms=9)
+    town.plans.remember((GROUP, CARLA_IG), Known(persons=(CARLA,), stamp=stamp, packed=NOWHERE, group=ending))
+    assert remembered(again, "", stamp, town.plans, ending) is None
