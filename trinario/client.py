@@ -136,6 +136,10 @@ class RailClient:
         await self.send(to=to, text=caption, ends=ends)
         return sent
 
+    async def set_timer(self, *, peer: str, ends: Mapping[str, int]) -> dict[str, Any]:
+        """How long what is written in a thread from now on lasts: ``{"after_s", "after_read_s"}``, 0 for neither."""
+        return await self._ask("PUT", "timer", {"with": peer, **ends})
+
     async def edit(self, native_id: str, text: str) -> dict[str, Any]:
         """Say a message of one's own otherwise; the message as it is now."""
         return await self._ask("PATCH", _message(native_id), {"text": text})

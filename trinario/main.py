@@ -150,6 +150,15 @@ def _messages(app: App) -> None:
         "trinario send --as whatsapp:+393331112222 --to instagram:@bob --expires 1h 'The code is 4711.'",
         group=_MESSAGES,
     )
+    _command(
+        app,
+        "timer",
+        "messaging:timer",
+        "Let what is written in a thread from now on go by itself.",
+        "trinario timer --as whatsapp:+393331112222 --with instagram:@bob --expires 24h",
+        "trinario timer --as whatsapp:+393331112222 --with instagram:@bob --off",
+        group=_MESSAGES,
+    )
     _changes(app)
     _groups(app)
     _command(

@@ -145,6 +145,42 @@ def _state(message: dict[str, Any], others: int) -> str:
     return f"{message['status']}: {error['message']}" if error else str(message["status"])
 
 
+async def timer(
+    *,
+    as_: As,
+    with_: With,
+    expires: str | None = None,
+    after_read: str | None = None,
+    off: Flag = False,
+    common: Common = COMMON,
+) -> None:
+    """Let what is written in a thread from now on go by itself, whoever writes it and wherever.
+
+    Parameters
+    ----------
+    as_
+        The account that sets it.
+    with_
+        A handle of the other person, or the conversation of a group.
+    expires
+        So long after a message was sent: 30s, 90m, 24h or 7d.
+    after_read
+        So long after somebody else has first read it; with both, whichever comes first.
+    off
+        No longer.
+    """
+    if off == (expires is not None or after_read is not None):
+        raise Misused("Say how long: --expires 24h, --after-read 30s, or both; or --off.")
+    named = {"after_s": ("--expires", expires), "after_read_s": ("--after-read", after_read)}
+    ends = {name: seconds(option, text) for name, (option, text) in named.items() if text is not None}
+    me = parse(as_)
+    async with acting(common.place(), me) as client:
+        found = await client.set_timer(peer=await addressed(client, me, with_), ends=ends)
+    lengths = ((found["after_s"], "after it was sent"), (found["after_read_s"], "after it was read"))
+    lasts = ", ".join(f"{length} s {words}" for length, words in lengths if length) or "for good"
+    common.output().document(found, lambda: f"What is written with {with_} from now on stays {lasts}.")
+
+
 async def read(*, as_: As, with_: With, up_to: str | None = None, common: Common = COMMON) -> None:
     """Read a thread here, and so everywhere.
 

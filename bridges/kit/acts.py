@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from bridges.kit import accounts, apart, changes, extension, groups, idmap, posting, reactions, receipts
+from bridges.kit import accounts, apart, changes, extension, groups, idmap, posting, reactions, receipts, timers
 from bridges.kit.contract import Translator
 from bridges.kit.legs import NO_GROUP, LegRow, Work
 from bridges.kit.steps import (
@@ -67,7 +67,7 @@ def plan(  # noqa: PLR0911 - a table of acts
         case "group":
             return groups.leg(tx, row.conversation, work, context)
         case "timer":
-            return Finished(skipped="the rail has no timers")
+            return _nth(list(timers.steps(tx, row, work, context.translator.rail)), done)
         case _:
             assert_never(row.act)
 

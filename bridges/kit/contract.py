@@ -158,6 +158,16 @@ class NativeBlock(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
+class NativeTimer(msgspec.Struct, frozen=True, kw_only=True):
+    """`actor` wants what is written in their thread with `peer` from now on to go by itself; both 0: no longer."""
+
+    actor: str
+    peer: str
+    after_s: int
+    after_read_s: int
+    at_ms: int
+
+
 class NativeFailure(msgspec.Struct, frozen=True, kw_only=True):
     """A post that was accepted has failed after all. Only rails that answer before they deliver have these."""
 
@@ -199,6 +209,7 @@ Lasting: TypeAlias = (
     | NativeAccount
     | NativeGroup
     | NativeBlock
+    | NativeTimer
     | NativeFailure
     | NativeUnread
     | Unreadable

@@ -13,6 +13,7 @@ from bridges.kit.contract import (
     NativeBlock,
     NativeGroup,
     NativeMessage,
+    NativeTimer,
     NativeTyping,
     NativeUnread,
     NativeUnsend,
@@ -99,6 +100,14 @@ class _Unread(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class _Timer(msgspec.Struct, frozen=True):
+    node: str
+    peer: str
+    after_s: int = 0
+    after_read_s: int = 0
+    at_ms: int = 0
+
+
 class _Group(msgspec.Struct, frozen=True):
     id: str
 
@@ -161,6 +170,7 @@ _votes = msgspec.json.Decoder(_Vote)
 _group_changes = msgspec.json.Decoder(_GroupChange)
 _typings = msgspec.json.Decoder(_Typing)
 _unreads = msgspec.json.Decoder(_Unread)
+_timers = msgspec.json.Decoder(_Timer)
 _groups = msgspec.json.Decoder(_Group)
 _pages = msgspec.json.Decoder(_Page)
 _responses = msgspec.json.Decoder(_Responses)
@@ -179,7 +189,7 @@ def concerns(body: bytes) -> bool:
 
 
 def read_webhook(body: bytes) -> list[Native]:
-    """A webhook with ``"object": "federation"`` -> accounts, groups, blocks, unsends, polls, votes, typing, unreads.
+    """A webhook with ``"object": "federation"`` -> accounts, groups, unsends, votes, timers, typing and more.
 
     Fields of a newer rail are ignored.
     """
@@ -217,6 +227,15 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
     elif change.field == "typing":
         typing_ = _typings.decode(change.value)
         yield NativeTyping(actor=typing_.node, peer=typing_.peer, on=typing_.on)
+    elif change.field == "timers":
+        told = _timers.decode(change.value)
+        yield NativeTimer(
+            actor=told.node,
+            peer=told.peer,
+            after_s=told.after_s,
+            after_read_s=told.after_read_s,
+            at_ms=told.at_ms or at_ms,
+        )
 
 
 def _read_poll(poll: _Poll) -> NativeMessage:
@@ -342,6 +361,12 @@ def unsend(*, node: str, native_id: str, expired: bool = False) -> Call:
 def typing(*, node: str, peer: str, on: bool) -> Call:
     """`node` is writing to `peer` (an account, or a group that it is in), or no longer."""
     return Call(method="POST", path=f"{BASE}/{node}/typing", body={"peer": peer, "on": on})
+
+
+def timer(*, node: str, peer: str, after_s: int, after_read_s: int) -> Call:
+    """`node` sets how long what is written in its thread with `peer` lasts."""
+    body = {"peer": peer, "after_s": after_s, "after_read_s": after_read_s}
+    return Call(method="POST", path=f"{BASE}/{node}/timer", body=body)
 
 
 def vote(*, node: str, native_id: str, options: Sequence[int]) -> Call:

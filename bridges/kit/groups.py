@@ -17,6 +17,7 @@ from bridges.kit.contract import (
     NativeMessage,
     NativeReaction,
     NativeReceipt,
+    NativeTimer,
     NativeTyping,
     NativeUnread,
     NativeUnsend,
@@ -127,7 +128,7 @@ def in_group(update: Native, natives: Natives) -> Native:
     match update:
         case NativeMessage():
             return msgspec.structs.replace(update, recipient=natives.peer(update.recipient))
-        case NativeEcho() | NativeReceipt() | NativeTyping() | NativeUnread():
+        case NativeEcho() | NativeReceipt() | NativeTyping() | NativeUnread() | NativeTimer():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))
         case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))

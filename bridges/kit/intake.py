@@ -17,7 +17,20 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bridges.kit import accounts, apart, arrivals, echoes, extension, groups, idmap, receipts, reports, talks, targets
+from bridges.kit import (
+    accounts,
+    apart,
+    arrivals,
+    echoes,
+    extension,
+    groups,
+    idmap,
+    receipts,
+    reports,
+    talks,
+    targets,
+    timers,
+)
 from bridges.kit.accounts import Account, Accounts
 from bridges.kit.arrivals import Arrivals
 from bridges.kit.contract import (
@@ -32,6 +45,7 @@ from bridges.kit.contract import (
     NativeMessage,
     NativeReaction,
     NativeReceipt,
+    NativeTimer,
     NativeUnread,
     NativeUnsend,
     NativeVote,
@@ -48,8 +62,10 @@ from bridges.kit.rail import RailAway, Unanswered
 from bridges.kit.receipts import Place, Reach
 from bridges.kit.signatures import SIGNATURE, is_signed
 from bridges.kit.targets import KnownTarget
+from bridges.kit.timers import KnownTimer
 from bridges.kit.tolerant import UNREADABLE
 from bridges.kit.tracing import add_accepted
+from bridges.kit.updates import in_order, named
 from bus.connection import ApiError
 from bus.spans import Tracer
 from bus.sqlite import Store, StoreError
@@ -85,7 +101,7 @@ class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
     event: Block | MarkedUnread
 
 
-ToClaim = Known | Held | KnownTarget | KnownEvent | KnownGroup | NativeAccount | NativeFailure | Unreadable
+ToClaim = Known | Held | KnownTarget | KnownTimer | KnownEvent | KnownGroup | NativeAccount | NativeFailure | Unreadable
 Claim = ToClaim | NativeEcho | NativeReceipt
 
 
@@ -185,7 +201,7 @@ class Intake:
 
     async def claim(self, updates: Sequence[Lasting], *, webhook: bytes = b"") -> tuple[list[Claim], list[str]]:
         """Claim updates and put what they tell into the outbox; the events that have to be on the bus before 200."""
-        known = await self._accounts.get_many(name for update in updates for name in _named(update))
+        known = await self._accounts.get_many(name for update in updates for name in named(update))
         claims = [await self._prepare(update, known) for update in updates]
         if not claims:
             return [], []
@@ -198,14 +214,18 @@ class Intake:
         self.arrivals.wake()
         return claims, event_ids
 
-    async def _prepare(self, update: Lasting, known: Mapping[str, Account]) -> Claim:
+    async def _prepare(  # noqa: PLR0911 - a table of kinds
+        self, update: Lasting, known: Mapping[str, Account]
+    ) -> Claim:
         """What an update is in canonical terms, as far as that needs others than the id map."""
-        missing = [name for name in _named(update) if name not in known]
+        missing = [name for name in named(update) if name not in known]
         if missing:
             return Unreadable(reason=f"no account {missing[0]} on {self._rail}", raw=msgspec.json.encode(update))
         match update:
             case NativeMessage():
                 return await self._know(update, known[update.author], known.get(update.recipient))
+            case NativeTimer():
+                return KnownTimer(native=update, actor=await self._accounts.party(known[update.actor]))
             case NativeBlock():
                 return await self._know_block(update, known[update.blocker], known[update.blocked])
             case NativeGroup() | NativeUnread():
@@ -291,8 +311,8 @@ class Intake:
                 arrivals.hold(tx, native, self._now_ms())
             case KnownTarget():
                 return targets.claim(tx, self._outbox, claim, now_ms=self._now_ms())
-            case KnownEvent() | KnownGroup():
-                return [self._claim_told(tx, claim)]
+            case KnownEvent() | KnownGroup() | KnownTimer():
+                return self._claim_told(tx, claim)
             case NativeAccount():
                 return self._claim_account(tx, claim)
             case NativeFailure():
@@ -303,10 +323,12 @@ class Intake:
                 assert_never(claim)
         return []
 
-    def _claim_told(self, tx: Transaction, claim: KnownEvent | KnownGroup) -> str:
+    def _claim_told(self, tx: Transaction, claim: KnownEvent | KnownGroup | KnownTimer) -> list[str]:
         if isinstance(claim, KnownEvent):
-            return self._outbox.put(tx, claim.event)
-        return groups.claim(tx, self._outbox, self._rail, claim)
+            return [self._outbox.put(tx, claim.event)]
+        if isinstance(claim, KnownTimer):
+            return timers.claim(tx, self._outbox, self._rail, claim)
+        return [groups.claim(tx, self._outbox, self._rail, claim)]
 
     def _time_delivery(self, tx: Transaction, claims: Sequence[Claim]) -> None:
         """How long one of the messages took from our post to the rail's receipt; one a webhook is enough."""
@@ -331,8 +353,8 @@ class Intake:
 
     async def _claim_arrival(self, native: NativeMessage, content: Content) -> None:
         """The message's turn has come, and its files are there."""
-        known = await self._accounts.get_many(_named(native))
-        missing = [name for name in _named(native) if name not in known]
+        known = await self._accounts.get_many(named(native))
+        missing = [name for name in named(native) if name not in known]
         claim: Known | Unreadable
         if missing:
             claim = Unreadable(reason=f"no account {missing[0]} on {self._rail}", raw=msgspec.json.encode(native))
@@ -417,33 +439,3 @@ class Intake:
             webhook=webhook if len(webhook) <= PAYLOAD_MOST_BYTES else b"",
         )
         return self._outbox.put_dead(tx, letter)
-
-
-def _named(update: Lasting) -> tuple[str, ...]:
-    """The accounts that have to be known before an update can be claimed."""
-    match update:
-        case NativeMessage():
-            return (update.author,) if receipts.is_group(update.recipient) else (update.author, update.recipient)
-        case NativeGroup():
-            return (update.by, *update.who)
-        case NativeBlock():
-            return (update.blocker, update.blocked)
-        case NativeReceipt():
-            return (update.reader,)
-        case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
-            return (update.actor,)
-        case _:
-            return ()
-
-
-def in_order(updates: Sequence[Native]) -> list[Native]:
-    """The updates; the messages of each thread in the order of the rail's time, in the places they have together."""
-    threads: dict[str, list[NativeMessage]] = {}
-    for update in updates:
-        if isinstance(update, NativeMessage):
-            threads.setdefault(receipts.thread_of(update.author, update.recipient), []).append(update)
-    turns = {name: iter(sorted(found, key=lambda one: one.at_ms)) for name, found in threads.items()}
-    return [
-        next(turns[receipts.thread_of(one.author, one.recipient)]) if isinstance(one, NativeMessage) else one
-        for one in updates
-    ]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from rails.kit import edges, edits, reactions
+from rails.kit import edges, edits, reactions, timers
 from rails.kit.asked import Asked, node_of, peer_of
-from rails.kit.bodies import flag_member, needed, object_member, text_member
+from rails.kit.bodies import flag_member, integer_member, needed, object_member, text_member
 from rails.kit.model import Refused, Why
 from rails.kit.rail import Json, PostText
 from rails.kit.sending import SentPoll
@@ -56,6 +56,21 @@ def _typing(asked: Asked) -> Json:
     return {"success": True}
 
 
+def _timer(asked: Asked) -> Json:
+    seconds = {name: integer_member(asked.call.body, name) or 0 for name in ("after_s", "after_read_s")}
+    if min(seconds.values()) < 0:
+        raise Refused(Why.BAD_REQUEST, "after_s, after_read_s: expected seconds, or 0")
+    timers.put(
+        asked.tx,
+        asked.acts,
+        by=node_of(asked),
+        other=peer_of(asked),
+        timer=timers.Timer(after_s=seconds["after_s"], after_read_s=seconds["after_read_s"]),
+        by_partner=True,
+    )
+    return {"success": True}
+
+
 def _poll(asked: Asked) -> Json:
     body = asked.call.body
     try:
@@ -77,5 +92,6 @@ BY_NODE: Mapping[tuple[str, str], Callable[[Asked], Json]] = {
     ("POST", "unsend"): _unsend,
     ("POST", "vote"): _vote,
     ("POST", "typing"): _typing,
+    ("POST", "timer"): _timer,
     ("POST", "poll"): _poll,
 }

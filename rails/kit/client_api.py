@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from rails.kit import accounts, messages, sending, unread
+from rails.kit import accounts, messages, sending, timers, unread
 from rails.kit.acts import Acts
 from rails.kit.addressing import Addressing, Resolved
 from rails.kit.answers import body_of, guarded, json_answer, token_of
@@ -159,6 +159,8 @@ class ClientApi:
                     return before, False
             recipient = self._addressing.addressee(tx, sender, asked.to, resolved, unknown=Why.UNKNOWN_RECIPIENT)
             text, details = self._said(tx, sender, asked)
+            timer = timers.of(tx, messages.thread_of(sender, recipient))
+            details = timers.applied(details, timer, self._acts.now_ms())
             message = self._acts.post(
                 tx, sender=sender, recipient=recipient, text=text, reply_to=_replied(asked), details=details
             )
@@ -302,6 +304,7 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
             "unread": count,
             "marked": thread in marked,
             "last_at_ms": at_ms,
+            **_timer(tx, thread),
         }
         for thread, handle, name, count, at_ms in messages.threads_of(tx, account_id)
     ]
@@ -315,9 +318,14 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
             "unread": count,
             "marked": thread in marked,
             "last_at_ms": at_ms,
+            **_timer(tx, thread),
         }
         for thread, key, name, count, at_ms in messages.groups_of(tx, account_id)
     ]
+
+
+def _timer(tx: Tx, thread_id: str) -> dict[str, Any]:
+    return {"timer": msgspec.to_builtins(timers.of(tx, thread_id))}
 
 
 def _replied(asked: NewMessage) -> str | None:

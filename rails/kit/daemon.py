@@ -35,6 +35,7 @@ from rails.kit.outbox import ascii_json
 from rails.kit.rail import Rail
 from rails.kit.store import Store, Tx
 from rails.kit.subscriptions import Subscriptions
+from rails.kit.timers_api import TimersApi
 from rails.kit.webhooks import Webhooks
 from rails.kit.websocket import WebSockets
 
@@ -211,6 +212,7 @@ def build(
     groups = GroupsApi(store=store, acts=acts, addressing=addressing, metrics=metrics)
     media_api = MediaApi(store=store, acts=acts, files=files, metrics=metrics, partner_token=settings.partner_token)
     content = ContentApi(store=store, acts=acts, metrics=metrics)
+    timers = TimersApi(store=store, acts=acts, addressing=addressing, metrics=metrics)
     sockets = WebSockets(store=store, acts=acts, hub=hub)
     operator = _Operator(store=store, hub=hub, faults=faults, metrics=metrics, token=settings.partner_token)
     described = ascii_json(document(rail)).encode("ascii")
@@ -222,6 +224,7 @@ def build(
     app.add_routes(client.routes())
     app.add_routes(groups.routes())
     app.add_routes(content.routes())
+    app.add_routes(timers.routes())
     app.add_routes(media_api.routes())
     app.add_routes(operator.routes())
     app.router.add_get("/client/v1/ws", sockets.handle)

@@ -96,4 +96,12 @@ CREATE TABLE unread_marks (
     PRIMARY KEY (account_id, thread_id)
 ) WITHOUT ROWID;
 """,
+    # Timers: how long what is written in a thread lasts.
+    5: """
+CREATE TABLE thread_timers (
+    thread_id    TEXT PRIMARY KEY REFERENCES threads (id),
+    after_s      INTEGER NOT NULL,                         -- after sending; 0: not for that reason
+    after_read_s INTEGER NOT NULL                          -- after somebody else has first read it
+) WITHOUT ROWID;
+""",
 }

@@ -10,6 +10,7 @@ from rails.kit.content_api import NewReaction, NewText, NewVote, TypingSign
 from rails.kit.groups_api import GroupChange, Newcomers, NewGroup, NewRole
 from rails.kit.model import Why
 from rails.kit.rail import Rail
+from rails.kit.timers_api import NewTimer
 
 _NAMES = re.compile(r"\{(\w+)\}")
 _TEXT = {"type": "string"}
@@ -59,6 +60,8 @@ ANSWERS: dict[str, Any] = {
         forwarded={"type": "integer", "enum": [0, 1, 2]},
         markup=_FLAG,
         preview=_FLAG,
+        expires_at_ms={"type": ["integer", "null"]},
+        after_read_s={"type": ["integer", "null"]},
     ),
     "Messages": _object(
         messages={"type": "array", "items": _ref("Message")},
@@ -77,9 +80,11 @@ ANSWERS: dict[str, Any] = {
                 unread=_NUMBER,
                 marked=_FLAG,
                 last_at_ms=_NUMBER,
+                timer=_ref("Timer"),
             ),
         }
     ),
+    "Timer": _object(after_s=_NUMBER, after_read_s=_NUMBER),
     "Read": _object(read=_NUMBER),
     "Group": _object(
         group=_TEXT,
@@ -128,6 +133,7 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
     ("delete", "/client/v1/groups/{group}/bans/{who}", "Lift a ban", None, 200, "Group", ()),
     ("post", "/client/v1/read", "Mark as read", "ReadMark", 200, "Read", ()),
     ("post", "/client/v1/unread", "Mark as unread, or take that back", "UnreadMark", 204, None, ()),
+    ("put", "/client/v1/timer", "How long what is written in a thread lasts", "NewTimer", 200, "Timer", ()),
     ("post", "/client/v1/blocks", "Block somebody", "Block", 204, None, ()),
     ("delete", "/client/v1/blocks", "Unblock somebody", "Block", 204, None, ()),
     ("get", "/client/v1/ws", "WebSocket of what happens (docs/rail-api.md)", None, 101, None, ("token",)),
@@ -148,6 +154,7 @@ _BODIES = (
     GroupChange,
     Newcomers,
     NewRole,
+    NewTimer,
 )
 
 

@@ -7,11 +7,14 @@ all of them. Called by `route`; `schemas.vanishing` has the arithmetic.
 
 from collections.abc import Iterable
 
+import msgspec
+
 from router.core.conversation import gone, timed, vanishing_with
 from router.core.decision import Decision, refuse
-from router.core.fanout import Plan, Plans, pack
-from router.core.policy import Lookup
-from router.core.told import acting, told_plan
+from router.core.fanout import Packed, Plan, Plans, pack, plan
+from router.core.groups import group_plan
+from router.core.policy import Lookup, apart
+from router.core.told import Acting, acting
 from schemas.errors import Refusal
 from schemas.events import Expired, Message, TimerSet, as_person, is_person
 from schemas.handles import rail_of
@@ -93,7 +96,10 @@ def decide_expired(event: Expired, source: str, conversation: Conversation | Non
 def decide_timer(
     event: TimerSet, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
 ) -> Decision:
-    """A member sets, or ends, the timer of messages yet to be written. The other rails are told."""
+    """A member sets, or ends, the timer of messages yet to be written.
+
+    All rails are told, its own too: where two set it at once, all end with what the log says last.
+    """
     if rail_of(event.actor) != source:
         return refuse(event, source, Refusal.NOT_YOUR_RAIL)
     if conversation is None:
@@ -107,9 +113,17 @@ def decide_timer(
         outcome="routed" if is_news else "unchanged",
         conversation=event.conversation,
         actor=who.actor.id,
-        packed=told_plan(event, "timer", who, people=people, plans=plans),
+        packed=_everywhere(who, people, plans),
         state=after if is_news else None,
     )
+
+
+def _everywhere(who: Acting, people: Lookup, plans: Plans) -> Packed:
+    if who.group is not None:
+        return group_plan(OPERATOR, "timer", actor=who.actor, group=who.group, people=people, plans=plans)
+    told = tuple(one for one in who.members if one.id == who.actor.id or not apart(who.actor, one, people))
+    made = plan(OPERATOR, "timer", who.actor, told, plans.capabilities)
+    return pack(msgspec.structs.replace(made, seats=tuple(map(seat_of, who.members))))
 
 
 def began_ms(told_ms: int, now_ms: int) -> int:

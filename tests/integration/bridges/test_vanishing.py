@@ -172,3 +172,35 @@ async def test_a_rail_that_takes_nothing_back_says_so(world: World) -> None:
     assert kept["text"] == "not for ever"
     assert "time of this message is over" in notice["text"]
     assert notice["reply_to"] == kept["native_id"]
+
+
+async def test_a_timer_holds_for_whoever_writes_on_whichever_rail(two: tuple[Phone, Phone]) -> None:
+    """Either sets it; all rails show it; what was written before stays, what comes after goes, until it is ended."""
+    alice, bob = two
+    assert (await bob.call("PUT", "timer", json={"with": ALICE, "after_s": 2}))[0] == 404
+    await alice.send(BOB, "it stays")
+    await bob.has(ALICE, "it stays")
+    assert await bob.call("PUT", "timer", json={"with": ALICE, "after_s": 2}) == (
+        200,
+        {"after_s": 2, "after_read_s": 0},
+    )
+    await timed(alice, 2)
+    await alice.send(BOB, "from her")
+    await bob.send(ALICE, "from him", expires_in_s=3600)
+    for phone, peer in ((alice, BOB), (bob, ALICE)):
+        await phone.sees(peer, ["it stays", "", ""])
+    assert (await alice.call("PUT", "timer", json={"with": BOB}))[0] == 200
+    await timed(bob, 0)
+    await bob.send(ALICE, "for good")
+    await alice.has(BOB, "for good")
+    assert (await alice.inbox(BOB))[-1]["expires_at_ms"] is None
+
+
+async def timed(phone: Phone, after_s: int) -> None:
+    """Its one thread has this timer."""
+
+    async def so() -> None:
+        _, told = await phone.call("GET", "threads")
+        assert [thread["timer"] for thread in told["threads"]] == [{"after_s": after_s, "after_read_s": 0}]
+
+    await eventually(so)

@@ -127,3 +127,30 @@ async def test_a_watcher_sees_changes(town: Trinario) -> None:
     finally:
         process.terminate()
         await process.wait()
+
+
+async def test_what_is_to_go_goes(town: Trinario) -> None:
+    """--expires on the very rail it is written on, and a timer for all of a thread; the trace says that it went."""
+    native_id = await sent(town, "For a moment.", "--expires", "2s")
+
+    async def gone() -> None:
+        here = await last(town, CARLA, BOB[1])
+        assert (here["text"], here["unsent"]) == ("", True)
+
+    await eventually(gone)
+
+    async def told() -> None:
+        (story,) = await town.cli("trace", native_id)
+        assert story["expired"] is True
+        assert story["expires_at_ms"] > story["accepted_at_ms"]
+
+    await eventually(told)
+    asked = ("timer", "--as", CARLA, "--with", BOB[1])
+    assert await town.cli(*asked, "--after-read", "7d") == [{"after_s": 0, "after_read_s": 7 * 24 * 3600}]
+    await sent(town, "For a week.")
+    assert (await last(town, BOB[1], CARLA))["after_read_s"] == 7 * 24 * 3600
+    assert await town.cli(*asked, "--off") == [{"after_s": 0, "after_read_s": 0}]
+    await sent(town, "For good.")
+    assert (await last(town, BOB[1], CARLA))["after_read_s"] is None
+    assert (await town.refused(*asked)).code == 2
+    assert (await town.refused("send", "--as", BOB[1], "--to", CARLA, "?", "--expires", "soon")).code == 2
