@@ -12,6 +12,7 @@ from rich.console import Console
 from trinario.main import build
 
 OFFERED = {
+    "timer",
     "unread",
     "up",
     "backup",
