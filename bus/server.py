@@ -111,8 +111,8 @@ class EmbeddedServer:
         max_payload_bytes: int = 8 * 1024 * 1024,
         max_file_bytes: int | None = None,
         sync_always: bool = True,
-        probe_every_s: float = 5.0,
-        sick_after: int = 6,
+        probe_every_s: float = 2.0,
+        sick_after: int = 5,
         member: Member | None = None,
     ) -> None:
         """`member`: it is one of a cluster.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import structlog
 from cyclopts import Parameter
 
 from bus.cluster import Cluster
@@ -41,6 +42,8 @@ from trinario.processes import run_child
 from trinario.settings import Machine, addresses, environment, ledger_url, machine, nats_ports, router_url
 
 _LOOK_AT_NATS_EVERY_S = 0.25
+
+_log = structlog.get_logger(__name__)
 
 
 def up(
@@ -167,7 +170,7 @@ class _Everything:
         self._rails, self._joining = _parts(machine.settings, more=more)
         self._environ = environment(machine.settings, runs_nats=machine.runs_nats)
         self._pids: dict[str, int] = {}
-        self._is_ready = False
+        self._is_ready, self._is_behind = False, False
 
     async def run(self, *, with_demo: bool) -> None:
         """Start, say so, and stay until cancelled; then drain: bridges and router, nats-server, rails."""
@@ -183,6 +186,8 @@ class _Everything:
                 await all_ready([*self._rails, *self._joining], say=step)
                 self._is_ready = True
                 self._write()
+                keeping_true = asyncio.create_task(self._keep_true(), name="run.json")
+                stack.callback(keeping_true.cancel)
                 if with_demo:
                     step("Alice, Bob and Carla are coming")
                     await demo.play(self._place)
@@ -231,10 +236,25 @@ class _Everything:
             await part.run()
 
     def _note_pid(self, name: str, pid: int) -> None:
-        changed = self._pids.get(name) != pid
+        if self._pids.get(name) == pid:
+            return
         self._pids[name] = pid
-        if changed and self._is_ready:
+        self._is_behind = True
+        if self._is_ready:
+            self._try_to_write()
+
+    async def _keep_true(self) -> None:
+        """A full disk is no reason to end: run.json is set right once there is space."""
+        while True:
+            await asyncio.sleep(_LOOK_AT_NATS_EVERY_S)
+            if self._is_behind:
+                self._try_to_write()
+
+    def _try_to_write(self) -> None:
+        try:
             self._write()
+        except OSError as error:
+            _log.warning("run_file.not_written", reason=str(error))
 
     def _running(self) -> Running:
         daemons = {name: Daemon(pid=pid) for name, pid in sorted(self._pids.items())}
@@ -243,6 +263,7 @@ class _Everything:
 
     def _write(self) -> None:
         write_private(self._place.run_file, msgspec.json.format(msgspec.json.encode(self._running())) + b"\n")
+        self._is_behind = False
 
     def _forget(self) -> None:
         self._place.run_file.unlink(missing_ok=True)

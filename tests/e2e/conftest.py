@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
 from tests.must import eventually
@@ -27,11 +28,16 @@ class CommandFailed(Exception):
 
 
 class Federation:
-    """`trinario up --processes` on free ports, in a folder of its own. `servers`: how many nats-servers."""
+    """`trinario up --processes` on free ports, in a folder of its own. `servers`: how many nats-servers.
 
-    def __init__(self, folder: Path, *, servers: int = 1) -> None:
-        self.folder = folder
-        self._environ = {**os.environ, "TRINARIO_NATS__SERVERS": str(servers)}
+    `environ`: more of it. `port_base` other than 0: it comes back on the same ports.
+    """
+
+    def __init__(
+        self, folder: Path, *, servers: int = 1, environ: Mapping[str, str] | None = None, port_base: int = 0
+    ) -> None:
+        self.folder, self._port_base = folder, port_base
+        self._environ = {**os.environ, "TRINARIO_NATS__SERVERS": str(servers), **(environ or {})}
         self.rails: dict[str, str] = {}
         self._up: asyncio.subprocess.Process | None = None
         self._log = (folder / "up.log").open("ab")
@@ -39,7 +45,7 @@ class Federation:
     async def start(self) -> None:
         """Until it says that it is ready."""
         self._up = await asyncio.create_subprocess_exec(
-            *self._command("up", "--port-base", "0", "--processes", "--json"),
+            *self._command("up", "--port-base", str(self._port_base), "--processes", "--json"),
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
             cwd=ROOT,
@@ -72,6 +78,15 @@ class Federation:
             self._up.kill()
             await self._up.wait()
         self._log.close()
+
+    async def crash(self) -> None:
+        """Everything is killed at once, as when the power goes; `start` starts it again."""
+        assert self._up is not None
+        parent = psutil.Process(self._up.pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        await self._up.wait()
 
     def run_file(self) -> dict[str, Any]:
         """What `up` says of itself in run.json."""

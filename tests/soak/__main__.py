@@ -7,8 +7,10 @@ announced did not happen. The report is kept as JSON when `--report` names a fil
 import argparse
 import asyncio
 import json
+import os
 import platform
 import secrets
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,12 +23,15 @@ import msgspec
 
 from tests.checker.history import Finding, History, check
 from tests.e2e.conftest import Federation
+from tests.must import eventually
 from tests.soak.crowd import Crowd, Person, Phone
-from tests.soak.nemesis import Nemesis
+from tests.soak.ground import INSIDE, Ground, enter, ground
+from tests.soak.nemesis import AT_ACK, Nemesis
 
 DRAIN_WITHIN_S = 120.0
-LANES = 3
-"""Faults at a time."""
+_PAUSE_S = (0.1, 0.8)
+"""Between two faults of a lane."""
+_PORT_BASE = 7100
 
 RAILS_OF = (("whatsapp", "messenger"), ("messenger", "instagram"), ("whatsapp", "instagram"), ("instagram",))
 
@@ -45,43 +50,107 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int
     refused: int
     unknown: int
+    kinds: tuple[str, ...]
+    """What was announced."""
     faults: dict[str, int]
     drained_s: float | None
     """From the last fault healed to nothing missing on any phone; None when it never came to that."""
     findings: tuple[Finding, ...]
 
     @property
-    def disturbances(self) -> int:
-        """Faults made by us, without what the rails' switches counted."""
-        return sum(count for kind, count in self.faults.items() if kind.startswith(("kill ", "stop ")))
+    def by_kind(self) -> dict[str, int]:
+        """How many of each kind; what the rails' switches counted is the kind "rail"."""
+        found: Counter[str] = Counter()
+        for name, count in self.faults.items():
+            kind = name.partition(" ")[0]
+            found[kind if kind in (*self.kinds, AT_ACK) else "rail"] += count
+        return dict(found)
 
 
-async def soak(*, seed: int, minutes: float, size: int, folder: Path, servers: int = 1) -> tuple[Report, History]:
-    """One run in a fresh folder. `servers`: how many nats-servers keep the bus together."""
-    federation = Federation(folder, servers=servers)
+async def soak(
+    *, seed: int, minutes: float, size: int, folder: Path, servers: int = 1, stand: Ground | None = None
+) -> tuple[Report, History]:
+    """One run in a fresh folder. `servers`: how many nats-servers keep the bus together. `stand`: where it stands."""
+    federation = Federation(
+        folder, servers=servers, environ=stand.environ if stand else {}, port_base=_PORT_BASE if _is_alone() else 0
+    )
     await federation.start()
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            return await _run(federation, http, seed=seed, minutes=minutes, size=size, servers=servers)
+            return await _run(federation, http, seed=seed, minutes=minutes, size=size, servers=servers, stand=stand)
+    except BaseException:
+        kept = Path(tempfile.gettempdir()) / f"trinario-soak-{seed}.up.log"
+        kept.write_bytes((folder / "up.log").read_bytes())
+        print(f"soak: what the daemons said is in {kept}", flush=True)
+        raise
     finally:
         await federation.stop()
 
 
+def _is_alone() -> bool:
+    """Whether all ports are ours: then the phones find their rails again after a power cut."""
+    return INSIDE in os.environ
+
+
 async def _run(
-    federation: Federation, http: aiohttp.ClientSession, *, seed: int, minutes: float, size: int, servers: int
+    federation: Federation,
+    http: aiohttp.ClientSession,
+    *,
+    seed: int,
+    minutes: float,
+    size: int,
+    servers: int,
+    stand: Ground | None,
 ) -> tuple[Report, History]:
     crowd = Crowd([await _join(federation, http, number, seed) for number in range(1, size + 1)])
-    nemesis = Nemesis(data=federation.folder / "data", http=http, seed=seed, pause_s=(0.1, 1.0))
-    raging = asyncio.create_task(nemesis.rage(lanes=LANES))
-    await crowd.live(seconds=minutes * 60, pause_s=0.25)
-    raging.cancel()
-    await asyncio.gather(raging, return_exceptions=True)
+    nemesis = Nemesis(
+        data=federation.folder / "data",
+        http=http,
+        seed=seed,
+        pause_s=_PAUSE_S,
+        ground=stand,
+        reboot=lambda: _rebooted(federation, stand),
+    )
+    for person in crowd.people:
+        person.on_accepted = nemesis.bell.ring
+    _announce(nemesis, stand)
+    raging = asyncio.create_task(nemesis.rage())
+    living = asyncio.create_task(crowd.live(seconds=minutes * 60, pause_s=0.15))
+    await asyncio.wait({raging, living}, return_when=asyncio.FIRST_COMPLETED)
+    if raging.done():
+        living.cancel()
+        raging.result()  # raises what went wrong
+    await living
+    await nemesis.rest(raging)
     await nemesis.heal()
     healed_s = time.monotonic()
     drained_s = await _drained(crowd, healed_s)
     history = await crowd.history()
-    report = _report(crowd, history, nemesis.done, seed=seed, minutes=minutes, servers=servers, drained_s=drained_s)
+    report = _report(crowd, history, nemesis, seed=seed, minutes=minutes, servers=servers, drained_s=drained_s)
     return report, history
+
+
+def _announce(nemesis: Nemesis, stand: Ground | None) -> None:
+    print(f"soak: faults: {', '.join(nemesis.kinds)}", flush=True)
+    for kind, why in (stand.missing if stand else {}).items():
+        print(f"soak: NOT TRIED: {kind}: {why}", flush=True)
+
+
+async def _rebooted(federation: Federation, stand: Ground | None) -> None:
+    """The disk has just stopped: end everything that had files on it, play the journal back, start again."""
+    assert stand is not None
+    await federation.crash()
+
+    async def free() -> None:
+        try:
+            stand.unmount()
+        except subprocess.CalledProcessError as error:
+            raise AssertionError(error.stderr) from error
+
+    await eventually(free)
+    stand.mount()
+    stand.empty()
+    await federation.start()
 
 
 async def _join(federation: Federation, http: aiohttp.ClientSession, number: int, seed: int) -> Person:
@@ -110,7 +179,7 @@ async def _drained(crowd: Crowd, healed_s: float) -> float | None:
 def _report(
     crowd: Crowd,
     history: History,
-    faults: Counter[str],
+    nemesis: Nemesis,
     *,
     seed: int,
     minutes: float,
@@ -129,7 +198,8 @@ def _report(
         accepted=outcomes["accepted"],
         refused=outcomes["refused"],
         unknown=outcomes["unknown"],
-        faults=dict(sorted(faults.items())),
+        kinds=tuple(nemesis.kinds),
+        faults=dict(sorted(nemesis.done.items())),
         drained_s=drained_s,
         findings=tuple(check(history)),
     )
@@ -142,8 +212,8 @@ def troubles(report: Report) -> list[str]:
         found.append(f"I10 liveness: not everything was shown {DRAIN_WITHIN_S:g} s after the last fault")
     found += [
         f"no fault of the kind {kind!r} happened: this was no test"
-        for kind in ("kill", "stop")
-        if not any(fault.startswith(f"{kind} ") for fault in report.faults)
+        for kind in (*report.kinds, AT_ACK)
+        if not report.by_kind.get(kind)
     ]
     if not report.accepted:
         found.append("nothing was accepted: this was no test")
@@ -159,16 +229,18 @@ def main() -> int:
     parser.add_argument("--servers", type=int, default=1, choices=(1, 3, 5), help="nats-servers: 1, or a cluster")
     parser.add_argument("--report", type=Path, help="where to keep the report (JSON)")
     asked = parser.parse_args()
+    enter()
     said = f"seed={asked.seed} minutes={asked.minutes:g} people={asked.people} servers={asked.servers}"
     print(f"soak: {said}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="trinario-soak-") as folder:
+    with ground() as stand:
         report, history = asyncio.run(
             soak(
                 seed=asked.seed,
                 minutes=asked.minutes,
                 size=asked.people,
-                folder=Path(folder),
+                folder=stand.folder,
                 servers=asked.servers,
+                stand=stand,
             )
         )
     print(json.dumps(msgspec.to_builtins(report), indent=1))
@@ -180,10 +252,8 @@ def main() -> int:
         kept.write_bytes(msgspec.json.encode(history))
         print("\n".join(["", *wrong, f"The history is in {kept}. Again: --seed {asked.seed}"]))
         return 1
-    print(
-        f"soak: good. {report.accepted} accepted, {report.disturbances} faults, drained in {report.drained_s} s, "
-        f"seed={report.seed}"
-    )
+    faults = ", ".join(f"{kind} {count}" for kind, count in report.by_kind.items())
+    print(f"soak: good. {report.accepted} accepted; {faults}; drained in {report.drained_s} s, seed={report.seed}")
     return 0
 
 
