@@ -101,7 +101,7 @@ async def test_a_rails_store_of_every_earlier_version_is_taken_over(tmp_path: Pa
     for path in (old, new, old):
         opened = rail_store.Store(path=path, on_commit=lambda _: None)
         await opened.open()
-        await opened.close()
+        await opened.shut()
     _kept(before, _rows(old))
     assert _shape(old) == _shape(new)
 
