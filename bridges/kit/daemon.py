@@ -70,6 +70,11 @@ CALL_WITHIN_S = 30.0
 Ready = Callable[[dict[str, Any]], None]
 
 
+def wall_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
 class Bridge:
     """The parts of a running bridge, and how it is doing."""
 
@@ -86,6 +91,8 @@ class Bridge:
         public_url: str,
         folder: Path,
         tracer: Tracer | None,
+        now_ms: Callable[[], int] = wall_ms,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         rail = translator.rail
         self.rail, self._translator, self._conn, self._store, self._client = rail, translator, conn, store, client
@@ -145,9 +152,9 @@ class Bridge:
             accounts_=self.accounts,
             people=self.people,
             partitions=partitions,
-            clock_s=time.monotonic,
+            clock_s=clock_s,
         )
-        self.hold = Hold(rail=rail, conn=conn, clock_s=time.monotonic)
+        self.hold = Hold(rail=rail, conn=conn, clock_s=clock_s)
         self.intake = Intake(
             translator=translator,
             secrets=(partner_secret,),
@@ -175,9 +182,10 @@ class Bridge:
             people=self.people,
             on_leg=self.outlet.leg_put_back,
             now_ms=now_ms,
-            clock_s=time.monotonic,
+            clock_s=clock_s,
         )
         self.dead, self.unmatched = 0, 0
+        self._now_ms = now_ms
 
     def _on_taken(self, ranks: Mapping[str, int], legs: Sequence[Foreseen]) -> None:
         self.orders.add(ranks)  # first: legs may rest on them
@@ -192,7 +200,7 @@ class Bridge:
             put_off_since_ms=self.outlet.put_off_since_ms,
             unsigned_at_ms=self.counts.unsigned_at_ms,
             taken_at_ms=self.counts.taken_at_ms,
-            now_ms=now_ms(),
+            now_ms=self._now_ms(),
         )
 
     def status(self) -> dict[str, Any]:
@@ -279,14 +287,9 @@ class Bridge:
             await asyncio.sleep(1)
 
     def _look(self, tx: Transaction) -> tuple[int, int]:
-        targets.give_up(tx, self.rail, now_ms())
-        targets.count(tx, idmap.forget_receipts(tx, now_ms()))
+        targets.give_up(tx, self.rail, self._now_ms())
+        targets.count(tx, idmap.forget_receipts(tx, self._now_ms()))
         return idmap.get_state(tx, "dead"), idmap.get_state(tx, "unmatched")
-
-
-def now_ms() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 async def run(settings: Settings, *, translator: Translator, ready: Ready) -> None:

@@ -1,5 +1,5 @@
-"""The federation in one process, driven step by step: real rails, bridges and router core, real SQLite in memory.
+"""The federation in one process, the product's own code, on a clock that the tests move.
 
-What is not real is the way between them: webhooks, calls, ingress streams and the log are lists here (`federation`),
-whose order, doubling and losses the test decides. No logic of the product is written a second time.
+Three worlds: the bus with both its ends (`world`), the whole federation on it (`whole`), and the federation driven turn
+by turn, with lists where the bus stands (`federation`). No logic of the product is written a second time.
 """

@@ -1,7 +1,7 @@
 """What happens in one run, as data: made from a seed, told in words, and made smaller when it fails."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -61,24 +61,28 @@ FAULTS: dict[str, tuple[tuple[str, ...], int]] = {
 """What can go wrong, with what, and for how long at most."""
 
 
-def draw(seed: int) -> Plan:
+Faults = Mapping[str, tuple[tuple[str, ...], int]]
+
+
+def draw(seed: int, *, accounts: Sequence[tuple[str, str]] = tuple(ACCOUNTS), faults: Faults = FAULTS) -> Plan:
     """The plan of a seed: a few acts close together, and up to four faults among them."""
     chance = random.Random(seed)
-    acts = sorted([_act(chance) for _ in range(chance.randint(2, 9))], key=lambda act: act.at_ms)
-    faults = sorted([_fault(chance) for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 4)))], key=lambda one: one.at_ms)
-    return Plan(seed=seed, acts=tuple(acts), faults=tuple(faults))
+    acts = sorted([_act(chance, accounts) for _ in range(chance.randint(2, 9))], key=lambda act: act.at_ms)
+    count = chance.choice((0, 1, 1, 2, 2, 3, 4))
+    wrong = sorted([_fault(chance, faults) for _ in range(count)], key=lambda one: one.at_ms)
+    return Plan(seed=seed, acts=tuple(acts), faults=tuple(wrong))
 
 
-def _act(chance: random.Random) -> Act:
-    who, rail = chance.choice(list(ACCOUNTS))
+def _act(chance: random.Random, accounts: Sequence[tuple[str, str]]) -> Act:
+    who, rail = chance.choice(accounts)
     whom = chance.choice([one for one in ("alice", "bob", "carla") if one != who])
     what = chance.choice(("writes to", "writes to", "writes to", "reads what came from"))
     return Act(at_ms=chance.randrange(_ACTS_WITHIN_MS), what=what, who=who, rail=rail, whom=whom)
 
 
-def _fault(chance: random.Random) -> Fault:
-    kind = chance.choice(list(FAULTS))
-    targets, longest_ms = FAULTS[kind]
+def _fault(chance: random.Random, faults: Faults) -> Fault:
+    kind = chance.choice(list(faults))
+    targets, longest_ms = faults[kind]
     return Fault(
         at_ms=chance.randrange(_FAULTS_WITHIN_MS),
         kind=kind,

@@ -114,6 +114,22 @@ class SimRail:
             lambda tx: reactions.react(tx, self.acts, by=accounts.required(tx, by), native_id=native_id, emoji=emoji)
         )
 
+    def read(self, reader: str, author: str) -> None:
+        self.do(
+            lambda tx: self.acts.read(
+                tx, reader=accounts.required(tx, reader), author=accounts.required(tx, author), up_to=None
+            )
+        )
+
+    def thread(self, one: str, other: str) -> list[tuple[str, str, bool, bool]]:
+        """Text, sender, whether it is read and whether it failed, of each message between two, in view order."""
+        rows = self.db.execute(
+            "SELECT text, sender_id, read_at_ms IS NOT NULL, error_code IS NOT NULL FROM messages"
+            " WHERE (sender_id, recipient_id) IN (VALUES (?, ?), (?, ?)) ORDER BY rank, arrival",
+            (one, other, other, one),
+        )
+        return [(text, sender, bool(is_read), bool(failed)) for text, sender, is_read, failed in rows]
+
     def shown(self, native_ids: list[str]) -> list[dict[str, Any]]:
         """Messages as ``POST /federation/shown`` tells of them."""
         found: list[dict[str, Any]] = self.do(lambda tx: listing.shown(tx, native_ids))["messages"]
@@ -145,10 +161,15 @@ class SimRail:
         lost = self.losing.pop() if self.losing else ""
         if lost == "before":
             raise Unanswered("lost on the way there")
+        found = self.carry_out(calls)
+        if lost == "after":
+            raise Unanswered("lost on the way back")
+        return found
+
+    def carry_out(self, calls: list[Call]) -> list[Answer]:
+        """Calls of the bridge, in one batch."""
         body = json.loads(msgspec.json.encode(extension.batch(calls).body))
         outer = RailCall(method="POST", segments=("federation", "batch"), query={}, body=body, token=TOKEN)
         answer = self.do(lambda tx: self.graph.within(tx, outer))
-        if lost == "after":
-            raise Unanswered("lost on the way back")
         found = extension.read_batch(json.dumps(answer).encode())
         return [Answer(status=status, body=told) for status, told in found]

@@ -12,8 +12,9 @@ import msgspec
 from bus.subjects import LOG
 from tests.checker.history import Finding, History, Sent, check
 from tests.simulation.ends import positions_wrong, shown
+from tests.simulation.faults import begin
 from tests.simulation.people import RAILS
-from tests.simulation.plans import Fault, Plan
+from tests.simulation.plans import Plan
 from tests.simulation.server import Server
 from tests.simulation.world import World
 
@@ -60,7 +61,7 @@ async def _run(world: World, plan: Plan, happened: Counter[str]) -> float:
         do = world.write if act.what == "writes to" else world.read
         loop.call_at(act.at_ms / 1000, do, act.who, act.rail, act.whom, context=loop.main.context)
     for fault in plan.faults:
-        loop.call_at(fault.at_ms / 1000, _begin, world, fault, happened, context=loop.main.context)
+        loop.call_at(fault.at_ms / 1000, begin, world, fault, happened, context=loop.main.context)
     over_s = max([0, *(act.at_ms for act in plan.acts), *(fault.at_ms + fault.ms for fault in plan.faults)]) / 1000
     await asyncio.sleep(over_s + 0.01)
     healed_s = loop.time()
@@ -69,31 +70,6 @@ async def _run(world: World, plan: Plan, happened: Counter[str]) -> float:
     drained_s = loop.time() - healed_s
     await asyncio.sleep(_SETTLE_S)  # what should not come may come now
     return drained_s
-
-
-def _begin(world: World, fault: Fault, happened: Counter[str]) -> None:
-    """It goes wrong, and when it will be well again."""
-    happened[fault.kind] += 1
-    server, call_later = world.server, world.loop.call_later
-    daemon = world.daemons.get(fault.target)
-    if daemon is None:
-        server.restart()
-        server.is_up = False
-        call_later(fault.ms / 1000, setattr, server, "is_up", True, context=world.loop.main.context)
-        return
-    match fault.kind:
-        case "kill":
-            daemon.kill()
-            call_later(fault.ms / 1000, daemon.start, context=world.loop.main.context)
-        case "stop":
-            daemon.stop()
-            call_later(fault.ms / 1000, daemon.go_on, context=world.loop.main.context)
-        case "cut":
-            daemon.cut(0.0)
-        case "half-open":
-            daemon.cut(fault.ms / 1000)
-        case _:
-            daemon.swallow(1 + fault.ms % 3)
 
 
 def _judge(world: World, drained_s: float, happened: Counter[str]) -> Outcome:

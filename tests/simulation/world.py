@@ -37,7 +37,7 @@ _ALL_SOURCES = (*RAILS, OPERATOR)
 class Daemon:
     """A process that is started again when it ends, as `trinario up` does."""
 
-    def __init__(self, world: "World", name: str, work: Callable[["Daemon"], Awaitable[None]]) -> None:
+    def __init__(self, world: "Stage", name: str, work: Callable[["Daemon"], Awaitable[None]]) -> None:
         self.world, self.name, self._work = world, name, work
         self.process: Process | None = None
         self.client: SimClient | None = None
@@ -95,11 +95,11 @@ async def connection(client: SimClient, name: str) -> Connection:
     return await Connection.open(url="", seed="", name=name, role=name, client=cast("Any", client))
 
 
-class World:
-    """All of it. `before`: a server whose stores it begins with."""
+class Stage:
+    """What every world stands on: a loop, a server, the network, and daemons. `before`: stores it begins with."""
 
-    def __init__(self, seed: int, before: Server | None = None) -> None:
-        self.loop = VirtualLoop(seed)
+    def __init__(self, seed: int, settings: Settings, before: Server | None) -> None:
+        self.loop, self.settings = VirtualLoop(seed), settings
         self.processes: list[Process] = []
         """Every one that ever was."""
         self.server = Server(self.loop, random.Random(seed + 1))
@@ -109,13 +109,37 @@ class World:
             self.server.copy_from(before)
         self.routers: list[Router] = []
         """Every one that ever was."""
+        self.daemons = {name: Daemon(self, name, route) for name in ROUTERS}
+
+    def close(self) -> None:
+        """End everything, in order, so that nothing is left to the garbage collector."""
+        loop = self.loop
+        for client in self.network.clients:
+            client.is_closed = True
+        for process in self.processes:
+            process.is_dead = False
+            loop.resume_process(process)
+        for _ in range(20):
+            left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=1))
+        loop.close()
+
+
+class World(Stage):
+    """The bus and both its ends."""
+
+    def __init__(self, seed: int, before: Server | None = None) -> None:
+        super().__init__(seed, SETTINGS, before)
         self.written: list[Written] = []
         self._counts = dict.fromkeys(("alice", "bob", "carla"), 0)
         self.expected = self.ingested()
         log_end = self.server.streams[LOG].last if before is not None else 0
         self.disks = {rail: Disk(log_end) for rail in RAILS}
         self.ends: dict[str, End] = {}
-        self.daemons = {name: Daemon(self, name, _route) for name in ROUTERS}
         for rail in RAILS:
             self.daemons[f"bridge-{rail}"] = Daemon(self, f"bridge-{rail}", self._end_of(rail))
 
@@ -171,26 +195,10 @@ class World:
         awaited = self.ingested() - self.expected
         return all(disk.entries >= awaited for disk in self.disks.values())
 
-    def close(self) -> None:
-        """End everything, in order, so that nothing is left to the garbage collector."""
-        loop = self.loop
-        for client in self.network.clients:
-            client.is_closed = True
-        for process in self.processes:
-            process.is_dead = False
-            loop.resume_process(process)
-        for _ in range(20):
-            left = [task for task in asyncio.all_tasks(loop) if not task.done()]
-            if not left:
-                break
-            for task in left:
-                task.cancel()
-            loop.run_until_complete(asyncio.wait(left, timeout=1))
-        loop.close()
 
-
-async def _route(daemon: Daemon) -> None:
-    router = wire(SETTINGS, conn=await daemon.connect(), holder=daemon.name)
+async def route(daemon: Daemon) -> None:
+    """A router, as its daemon runs it."""
+    router = wire(daemon.world.settings, conn=await daemon.connect(), holder=daemon.name)
     daemon.world.routers.append(router)
     try:
         await router.work(lambda: None)
