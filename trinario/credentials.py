@@ -4,8 +4,9 @@ import secrets
 
 import msgspec
 
+from bus.once import write_once
 from trinario.failures import Misconfigured
-from trinario.place import Place, write_private
+from trinario.place import Place
 
 
 class PartnerCredentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,14 +19,12 @@ class PartnerCredentials(msgspec.Struct, frozen=True, kw_only=True):
 def partner_credentials(place: Place, rail: str) -> PartnerCredentials:
     """The rail's credentials; made when there are none. Raises `Misconfigured` when the file is damaged."""
     path = place.folder("secrets") / f"{rail}.json"
+    if not path.exists():
+        made = PartnerCredentials(partner_token=secrets.token_urlsafe(32), partner_secret=secrets.token_urlsafe(32))
+        write_once(path, msgspec.json.encode(made))
     try:
         return msgspec.json.decode(path.read_bytes(), type=PartnerCredentials)
-    except FileNotFoundError:
-        pass
     except msgspec.MsgspecError as error:
         raise Misconfigured(
             f"{path} cannot be read ({error}). Restore it, or remove it to have new credentials made."
         ) from error
-    made = PartnerCredentials(partner_token=secrets.token_urlsafe(32), partner_secret=secrets.token_urlsafe(32))
-    write_private(path, msgspec.json.encode(made))
-    return made
