@@ -22,7 +22,7 @@ from schemas.events import (
     GroupChanged,
     GroupFounded,
     Link,
-    MarkedUnread,
+    Marked,
     Membership,
     Message,
     Prefer,
@@ -41,7 +41,7 @@ from schemas.people import Person
 EVENTS = (
     Message,
     Receipt,
-    MarkedUnread,
+    Marked,
     Edit,
     Unsend,
     Reaction,

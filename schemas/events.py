@@ -11,7 +11,7 @@ import msgspec
 from schemas.content import Content, Media
 from schemas.handles import Handle
 from schemas.ids import ConversationId, EventId, PersonId
-from schemas.markers import MarkerKind
+from schemas.markers import Mark, MarkerKind
 from schemas.people import AccountKind
 from schemas.vanishing import Expiry, Timer
 
@@ -108,9 +108,10 @@ class Receipt(Event, frozen=True, kw_only=True, gc=False, tag="receipt"):
     position: int
 
 
-class MarkedUnread(Event, frozen=True, kw_only=True, gc=False, tag="unread"):
-    """The actor wants the conversation to stand as unread on their own rails, or no longer. Nobody else is told."""
+class Marked(Event, frozen=True, kw_only=True, gc=False, tag="mark"):
+    """The actor wants the conversation to stand so on their own rails, or no longer. Nobody else is told."""
 
+    mark: Mark
     on: bool
     epoch: int
     """One more than that of the mark which the rail had before; see `schemas.markers`."""
@@ -210,12 +211,12 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
 
 TargetEvent = Edit | Unsend | Reaction | Vote
 GroupEvent = GroupFounded | Membership | GroupChanged
-ConversationEvent = Message | Receipt | MarkedUnread | TargetEvent | Expired | TimerSet | GroupEvent
+ConversationEvent = Message | Receipt | Marked | TargetEvent | Expired | TimerSet | GroupEvent
 PeopleEvent = AccountSeen | Block | Link | Unlink | Prefer
 AnyEvent = (
     Message
     | Receipt
-    | MarkedUnread
+    | Marked
     | Edit
     | Unsend
     | Reaction

@@ -21,9 +21,7 @@ VERSION = 2
 ENTRY_BITS = 12
 """A record holds at most 4,096 entries, so that `order_of` fits an entry's place under its record's sequence."""
 
-Act = Literal[
-    "post", "edit", "unsend", "react", "vote", "group", "timer", "read", "delivered", "unread", "block", "fail"
-]
+Act = Literal["post", "edit", "unsend", "react", "vote", "group", "timer", "read", "delivered", "mark", "block", "fail"]
 """What a node does on the leg's rail. `fail`: the sender there is told of a refusal or a failure.
 `group`: the native group is made, or brought to what the log says of the group.
 """

@@ -2,8 +2,9 @@
 
 A marker is a max-register: joining is commutative, associative and idempotent, and read implies delivered.
 
-Beside it, what its owner has marked as unread, which may go to and fro: so it has an epoch, one more with every change,
-and the later epoch counts. A receipt is of no epoch and changes no mark, however late it comes (docs/decisions/0015).
+Beside it, how its owner has filed the conversation (marked as unread, muted, archived, pinned), which may go to and
+fro: so each mark has an epoch, one more with every change, and the later epoch counts. A receipt is of no epoch and
+changes no mark, however late it comes (docs/decisions/0015).
 """
 
 from typing import Literal
@@ -11,6 +12,8 @@ from typing import Literal
 import msgspec
 
 MarkerKind = Literal["delivered", "read"]
+Mark = Literal["unread", "muted", "archived", "pinned"]
+"""What a person may say of a conversation for themselves alone."""
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,16 +21,17 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
 
     delivered: int = 0
     read: int = 0
-    epoch: int = 0
-    """How often, as far as is known, the person has marked the conversation as unread, or taken that back."""
-    unread: bool = False
-    """Whether they have marked it, as of that epoch."""
+    marks: dict[Mark, tuple[int, bool]] = {}
+    """How often, as far as is known, the person has set or taken back each mark; and whether it stands."""
 
     def join(self, other: "Marker") -> "Marker":
-        """The further of the two, each way; of two marks of one epoch, made on two rails at once, "unread"."""
+        """The further of the two, each way; of two changes of one epoch, made on two rails at once, the mark stands."""
         read = max(self.read, other.read)
-        epoch, unread = max((self.epoch, self.unread), (other.epoch, other.unread))
-        return Marker(delivered=max(self.delivered, other.delivered, read), read=read, epoch=epoch, unread=unread)
+        marks = self.marks
+        if other.marks:
+            marks = {**other.marks, **marks}
+            marks = {mark: max(known, other.marks.get(mark, known)) for mark, known in marks.items()}
+        return Marker(delivered=max(self.delivered, other.delivered, read), read=read, marks=marks)
 
     def advanced(self, kind: MarkerKind, position: int) -> "Marker":
         """This marker after a receipt of that kind up to that position."""

@@ -220,9 +220,9 @@ class RailClient:
         body = {"with": peer} | ({"up_to": up_to} if up_to else {})
         return int((await self._ask("POST", "read", body))["read"])
 
-    async def mark_unread(self, *, peer: str, on: bool) -> None:
-        """Mark a thread as unread for oneself, or take that back."""
-        await self._ask("POST", "unread", {"with": peer, "on": on})
+    async def mark(self, *, peer: str, mark: str, on: bool) -> None:
+        """Mark a thread as unread, muted, archived or pinned, for oneself; or take that back."""
+        await self._ask("POST", "mark", {"with": peer, "mark": mark, "on": on})
 
     async def make_group(self, *, name: str, members: Sequence[str], until_ms: int, client_key: str) -> dict[str, Any]:
         """`GROUP` of docs/rail-api.md, newly made. A broken connection is tried again under the same key."""

@@ -179,10 +179,10 @@ def _messages(app: App) -> None:
     )
     _command(
         app,
-        "unread",
-        "messaging:unread",
-        "Mark a thread as unread on all one's rails.",
-        "trinario unread --as instagram:@bob --with whatsapp:+393331112222",
+        "mark",
+        "messaging:mark",
+        "Mark a thread as unread, muted, archived or pinned.",
+        "trinario mark pinned --as instagram:@bob --with whatsapp:+393331112222",
         group=_MESSAGES,
     )
     _command(

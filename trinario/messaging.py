@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from schemas.groups import is_group
 from schemas.handles import parse
+from schemas.markers import Mark
 from trinario.client import acting, reconnecting
 from trinario.durations import seconds
 from trinario.failures import Misused
@@ -200,23 +201,25 @@ async def read(*, as_: As, with_: With, up_to: str | None = None, common: Common
     common.output().document({"read": count}, lambda: f"{count} newly read in the thread with {with_}.")
 
 
-async def unread(*, as_: As, with_: With, off: Flag = False, common: Common = COMMON) -> None:
-    """Mark a thread as unread: a sign for oneself, on all one's rails. Reading it takes the sign away.
+async def mark(mark: Mark, /, *, as_: As, with_: With, off: Flag = False, common: Common = COMMON) -> None:
+    """Mark a thread for oneself, on all one's rails; nobody else is told. Reading takes "unread" away.
 
     Parameters
     ----------
+    mark
+        How the thread is to stand.
     as_
         The account whose thread it is.
     with_
         A handle of the other person, or the conversation of a group.
     off
-        Take the sign away without reading.
+        Take the mark away.
     """
     me = parse(as_)
     async with acting(common.place(), me) as client:
-        await client.mark_unread(peer=await addressed(client, me, with_), on=not off)
-    said_so = "no longer marked" if off else "marked as unread"
-    common.output().document({"marked": not off}, lambda: f"The thread with {with_} is {said_so}.")
+        await client.mark(peer=await addressed(client, me, with_), mark=mark, on=not off)
+    is_so = "is no longer" if off else "is now"
+    common.output().document({"mark": mark, "on": not off}, lambda: f"The thread with {with_} {is_so} {mark}.")
 
 
 async def watch(*, as_: As, common: Common = COMMON) -> None:

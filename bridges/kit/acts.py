@@ -25,7 +25,7 @@ from bridges.kit.steps import (
 )
 from schemas.codec import decode_event, decode_seats
 from schemas.errors import explain
-from schemas.events import Block, MarkedUnread, Receipt, Results
+from schemas.events import Block, Marked, Receipt, Results
 from schemas.groups import is_group
 from schemas.ids import RailName
 
@@ -55,7 +55,7 @@ def plan(  # noqa: PLR0911 - a table of acts
             return (apart.post if is_apart else posting.plan)(tx, row, work, context)
         case "read" | "delivered":
             return _nth(list(_receipts(tx, row, work, context.translator.rail)), done)
-        case "unread":
+        case "mark":
             return _nth(list(_marks(tx, row, work, context.translator.rail)), done)
         case "block":
             return _block(tx, work, context.translator)
@@ -111,15 +111,15 @@ def _receipts(tx: Transaction, row: LegRow, work: Work, rail: RailName) -> Itera
 def _marks(tx: Transaction, row: LegRow, work: Work, rail: RailName) -> Iterator[Step]:
     """One call a thread that holds the conversation, by the account whose mark it is."""
     event = decode_event(work.event)
-    actor = actor_seat(decode_seats(work.seats), work, event.actor) if isinstance(event, MarkedUnread) else None
-    if actor is None or not isinstance(event, MarkedUnread):
+    actor = actor_seat(decode_seats(work.seats), work, event.actor) if isinstance(event, Marked) else None
+    if actor is None or not isinstance(event, Marked):
         yield Impossible(why="nobody of the conversation has marked it")
         return
     for thread in idmap.threads_in(tx, row.conversation):
         node = node_in(tx, rail, thread, actor)
         if node is not None:
             peer = receipts.native_peer(receipts.peer_in(thread, node))
-            yield Sending(call=extension.unread(node=node, peer=peer, on=event.on, epoch=event.epoch))
+            yield Sending(call=extension.mark(node=node, peer=peer, mark=event.mark, on=event.on, epoch=event.epoch))
 
 
 # --- blocks and failures ---------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from bridges.kit.formatting import Style
 from schemas.capabilities import Capabilities
 from schemas.content import Contacts, Location, MediaKind, Poll, Text, Unsupported
 from schemas.ids import RailName
-from schemas.markers import MarkerKind
+from schemas.markers import Mark, MarkerKind
 from schemas.vanishing import Expiry
 
 
@@ -176,11 +176,12 @@ class NativeFailure(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-class NativeUnread(msgspec.Struct, frozen=True, kw_only=True):
-    """`actor` has marked their thread with `peer` as unread, or taken that back; one more `epoch` with every change."""
+class NativeMark(msgspec.Struct, frozen=True, kw_only=True):
+    """`actor` has marked their thread with `peer`, or taken that back; one more `epoch` with every change."""
 
     actor: str
     peer: str
+    mark: Mark
     on: bool
     epoch: int
 
@@ -211,7 +212,7 @@ Lasting: TypeAlias = (
     | NativeBlock
     | NativeTimer
     | NativeFailure
-    | NativeUnread
+    | NativeMark
     | Unreadable
 )
 """What is claimed, and never lost."""

@@ -12,15 +12,16 @@ from bridges.kit.contract import (
     NativeAccount,
     NativeBlock,
     NativeGroup,
+    NativeMark,
     NativeMessage,
     NativeTimer,
     NativeTyping,
-    NativeUnread,
     NativeUnsend,
     NativeVote,
 )
 from bridges.kit.membersync import Wanted
 from schemas.content import Poll
+from schemas.markers import Mark
 
 BASE = "/v1.0/federation"
 
@@ -93,9 +94,10 @@ class _Typing(msgspec.Struct, frozen=True):
     on: bool
 
 
-class _Unread(msgspec.Struct, frozen=True):
+class _Mark(msgspec.Struct, frozen=True):
     node: str
     peer: str
+    mark: Mark
     on: bool
     epoch: int
 
@@ -169,7 +171,7 @@ _polls = msgspec.json.Decoder(_Poll)
 _votes = msgspec.json.Decoder(_Vote)
 _group_changes = msgspec.json.Decoder(_GroupChange)
 _typings = msgspec.json.Decoder(_Typing)
-_unreads = msgspec.json.Decoder(_Unread)
+_marks = msgspec.json.Decoder(_Mark)
 _timers = msgspec.json.Decoder(_Timer)
 _groups = msgspec.json.Decoder(_Group)
 _pages = msgspec.json.Decoder(_Page)
@@ -221,9 +223,9 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
         yield _read_vote(_votes.decode(change.value), at_ms)
     elif change.field == "groups":
         yield _read_group(_group_changes.decode(change.value), at_ms)
-    elif change.field == "unreads":
-        mark = _unreads.decode(change.value)
-        yield NativeUnread(actor=mark.node, peer=mark.peer, on=mark.on, epoch=mark.epoch)
+    elif change.field == "marks":
+        mark_ = _marks.decode(change.value)
+        yield NativeMark(actor=mark_.node, peer=mark_.peer, mark=mark_.mark, on=mark_.on, epoch=mark_.epoch)
     elif change.field == "typing":
         typing_ = _typings.decode(change.value)
         yield NativeTyping(actor=typing_.node, peer=typing_.peer, on=typing_.on)
@@ -341,9 +343,10 @@ def delivered(*, node: str, peer: str, up_to: str) -> Call:
     return Call(method="POST", path=f"{BASE}/{node}/delivered", body={"peer": peer, "up_to": up_to})
 
 
-def unread(*, node: str, peer: str, on: bool, epoch: int) -> Call:
-    """`node` has marked its thread with `peer` (an account, or a group) as unread, or taken that back."""
-    return Call(method="POST", path=f"{BASE}/{node}/unread", body={"peer": peer, "on": on, "epoch": epoch})
+def mark(*, node: str, peer: str, mark: Mark, on: bool, epoch: int) -> Call:
+    """`node` has marked its thread with `peer` (an account, or a group), or taken that back."""
+    body = {"peer": peer, "mark": mark, "on": on, "epoch": epoch}
+    return Call(method="POST", path=f"{BASE}/{node}/mark", body=body)
 
 
 def edit(*, node: str, native_id: str, text: str, plain: bool) -> Call:

@@ -14,12 +14,12 @@ from bridges.kit.contract import (
     NativeEcho,
     NativeEdit,
     NativeGroup,
+    NativeMark,
     NativeMessage,
     NativeReaction,
     NativeReceipt,
     NativeTimer,
     NativeTyping,
-    NativeUnread,
     NativeUnsend,
     NativeVote,
 )
@@ -128,7 +128,7 @@ def in_group(update: Native, natives: Natives) -> Native:
     match update:
         case NativeMessage():
             return msgspec.structs.replace(update, recipient=natives.peer(update.recipient))
-        case NativeEcho() | NativeReceipt() | NativeTyping() | NativeUnread() | NativeTimer():
+        case NativeEcho() | NativeReceipt() | NativeTyping() | NativeMark() | NativeTimer():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))
         case NativeEdit() | NativeUnsend() | NativeReaction() | NativeVote():
             return msgspec.structs.replace(update, peer=natives.peer(update.peer))

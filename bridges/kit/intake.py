@@ -42,11 +42,11 @@ from bridges.kit.contract import (
     NativeEdit,
     NativeFailure,
     NativeGroup,
+    NativeMark,
     NativeMessage,
     NativeReaction,
     NativeReceipt,
     NativeTimer,
-    NativeUnread,
     NativeUnsend,
     NativeVote,
     Translator,
@@ -72,7 +72,7 @@ from bus.sqlite import Store, StoreError
 from schemas.content import Content
 from schemas.dead import PAYLOAD_MOST_BYTES, Letter, cut
 from schemas.errors import NotUnderstood
-from schemas.events import Block, LegResult, MarkedUnread, Message, Party
+from schemas.events import Block, LegResult, Marked, Message, Party
 from schemas.groups import group_id
 from schemas.ids import ConversationId, EventId, direct_conversation_id, event_id, partition_of
 
@@ -98,7 +98,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class KnownEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A block, or a mark, in canonical terms."""
 
-    event: Block | MarkedUnread
+    event: Block | Marked
 
 
 ToClaim = Known | Held | KnownTarget | KnownTimer | KnownEvent | KnownGroup | NativeAccount | NativeFailure | Unreadable
@@ -228,7 +228,7 @@ class Intake:
                 return KnownTimer(native=update, actor=await self._accounts.party(known[update.actor]))
             case NativeBlock():
                 return await self._know_block(update, known[update.blocker], known[update.blocked])
-            case NativeGroup() | NativeUnread():
+            case NativeGroup() | NativeMark():
                 return await (
                     self._know_group(update, known) if isinstance(update, NativeGroup) else self._mark(update)
                 )
@@ -272,11 +272,11 @@ class Intake:
         who = [await self._accounts.party(known[one]) for one in native.who]
         return KnownGroup(native=native, actor=await self._accounts.party(known[native.by]), who=tuple(who))
 
-    async def _mark(self, native: NativeUnread) -> KnownEvent | Unreadable:
+    async def _mark(self, native: NativeMark) -> KnownEvent | Unreadable:
         talk = await talks.find(self._store, self._accounts, actor=native.actor, peer=native.peer)
         if talk is None:
             return Unreadable(reason=f"no conversation with {native.peer}", raw=msgspec.json.encode(native))
-        return KnownEvent(event=talks.marked(self._rail, talk, on=native.on, epoch=native.epoch))
+        return KnownEvent(event=talks.marked(self._rail, talk, mark=native.mark, on=native.on, epoch=native.epoch))
 
     async def _know_block(self, native: NativeBlock, blocker: Account, blocked: Account) -> KnownEvent:
         party = await self._accounts.party(blocked)

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from bridges.kit import apart, groups, receipts
 from bridges.kit.accounts import Accounts
 from bus.sqlite import Store
-from schemas.events import MarkedUnread
+from schemas.events import Marked
 from schemas.handles import Handle
 from schemas.ids import ConversationId, PersonId, RailName, direct_conversation_id, event_id
+from schemas.markers import Mark
 
 
 class Talk(NamedTuple):
@@ -43,7 +44,7 @@ async def find(store: Store, accounts: Accounts, *, actor: str, peer: str) -> Ta
     return None if conversation is None else Talk(one.handle, person, conversation, PersonId(""))
 
 
-def marked(rail: RailName, talk: Talk, *, on: bool, epoch: int) -> MarkedUnread:
+def marked(rail: RailName, talk: Talk, *, mark: Mark, on: bool, epoch: int) -> Marked:
     """The event of a mark made there."""
-    name = event_id(rail, "unread", talk.conversation, talk.actor, str(epoch), str(on))
-    return MarkedUnread(id=name, conversation=talk.conversation, actor=talk.actor, on=on, epoch=epoch)
+    name = event_id(rail, "mark", talk.conversation, talk.actor, mark, str(epoch), str(on))
+    return Marked(id=name, conversation=talk.conversation, actor=talk.actor, mark=mark, on=on, epoch=epoch)

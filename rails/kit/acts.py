@@ -7,7 +7,7 @@ a message is the same message whichever door it came in by.
 
 from collections.abc import Callable
 
-from rails.kit import accounts, content, groups, media, messages, outbox, unread
+from rails.kit import accounts, content, filing, groups, media, messages, outbox
 from rails.kit.content import Details
 from rails.kit.links import MediaLinks
 from rails.kit.model import Account, Failed, Kind, Message, Posted, Received, Refused, Status, Why
@@ -108,7 +108,7 @@ class Acts:
     ) -> int:
         """`reader` has read the thread with `author`, or a group, up to there. How many messages that newly is."""
         if not by_partner:
-            unread.mark(tx, self.rail, reader=reader, peer=author, on=False, at_ms=self.now_ms())
+            filing.mark(tx, self.rail, account=reader, peer=author, mark="unread", on=False, at_ms=self.now_ms())
         if author.kind is Kind.GROUP:
             shown = shown_to_author
             return self._read_group(tx, reader=reader, group=author, up_to=up_to, shown=shown, by_partner=by_partner)

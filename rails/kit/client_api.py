@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from rails.kit import accounts, messages, sending, timers, unread
+from rails.kit import accounts, filing, messages, sending, timers
 from rails.kit.acts import Acts
 from rails.kit.addressing import Addressing, Resolved
 from rails.kit.answers import body_of, guarded, json_answer, token_of
@@ -62,9 +62,10 @@ class ReadMark(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "with
     up_to: str | None = None
 
 
-class UnreadMark(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "with"}):
-    """Mark a thread as unread, for myself, or take that back."""
+class ThreadMark(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "with"}):
+    """File a thread, for myself, or take that back."""
 
+    mark: filing.Mark
     with_: str | None = None
     thread: str | None = None
     on: bool = True
@@ -96,7 +97,7 @@ class ClientApi:
             ("GET", f"{at}/messages", self._list),
             ("GET", f"{at}/threads", self._threads),
             ("POST", f"{at}/read", self._read),
-            ("POST", f"{at}/unread", self._unread),
+            ("POST", f"{at}/mark", self._mark),
             ("POST", f"{at}/blocks", self._block),
             ("DELETE", f"{at}/blocks", self._block),
         ]
@@ -258,15 +259,23 @@ class ClientApi:
 
         return json_answer({"read": await self._addressing.asking(token, read, self._store.write)})
 
-    async def _unread(self, request: web.Request) -> web.Response:
+    async def _mark(self, request: web.Request) -> web.Response:
         token = token_of(request)
-        asked = await body_of(request, UnreadMark)
+        asked = await body_of(request, ThreadMark)
         address = _named(asked)
 
         def mark(tx: Tx, resolved: Resolved) -> None:
             me = accounts.session_account(tx, token)
             other = self._addressing.addressee(tx, me, address, resolved, unknown=Why.NOT_FOUND)
-            unread.mark(tx, self._acts.rail, reader=me, peer=other, on=asked.on, at_ms=self._acts.now_ms())
+            filing.mark(
+                tx,
+                self._acts.rail,
+                account=me,
+                peer=other,
+                mark=asked.mark,
+                on=asked.on,
+                at_ms=self._acts.now_ms(),
+            )
 
         await self._addressing.asking(token, mark, self._store.write)
         return web.Response(status=204)
@@ -286,7 +295,7 @@ class ClientApi:
         return web.Response(status=204)
 
 
-def _named(asked: ReadMark | UnreadMark) -> str:
+def _named(asked: ReadMark | ThreadMark) -> str:
     address = asked.with_ or asked.thread
     if not address:
         raise Refused(Why.BAD_REQUEST, 'Expected "with": a handle, or "thread": a thread id')
@@ -294,7 +303,7 @@ def _named(asked: ReadMark | UnreadMark) -> str:
 
 
 def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
-    marked = unread.marked(tx, account_id)
+    marks = filing.marked(tx, account_id)
     direct = [
         {
             "thread": thread,
@@ -302,7 +311,7 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
             "with": [handle],
             "name": name,
             "unread": count,
-            "marked": thread in marked,
+            "marks": sorted(marks.get(thread, ())),
             "last_at_ms": at_ms,
             **_timer(tx, thread),
         }
@@ -316,7 +325,7 @@ def _threads(tx: Tx, account_id: str) -> list[dict[str, Any]]:
             "with": [],
             "name": name,
             "unread": count,
-            "marked": thread in marked,
+            "marks": sorted(marks.get(thread, ())),
             "last_at_ms": at_ms,
             **_timer(tx, thread),
         }

@@ -7,7 +7,7 @@ there too; this module has their part within the transaction.
 from collections.abc import Callable
 from typing import Any
 
-from rails.kit import accounts, adoption, changes, listing, messages, partner_groups, unread
+from rails.kit import accounts, adoption, changes, filing, listing, messages, partner_groups
 from rails.kit.acts import Acts
 from rails.kit.asked import Asked, node_of, peer_of
 from rails.kit.bodies import flag_member, integer_member, needed, text_member
@@ -116,12 +116,14 @@ def _read(asked: Asked) -> Json:
     return {"success": True, "read": read}
 
 
-def _unread(asked: Asked) -> Json:
+def _mark(asked: Asked) -> Json:
     body = asked.call.body
     on, epoch = flag_member(body, "on", default=True), integer_member(body, "epoch")
     if epoch is None:
         raise Refused(Why.BAD_REQUEST, "epoch: expected an integer of 64 bits")
-    unread.take_over(asked.tx, reader=node_of(asked), peer=peer_of(asked), on=on, epoch=epoch)
+    filing.take_over(
+        asked.tx, account=node_of(asked), peer=peer_of(asked), mark=needed(body, "mark"), on=on, epoch=epoch
+    )
     return {"success": True}
 
 
@@ -194,7 +196,7 @@ _BY_NAME: dict[tuple[str, str, int], Callable[[Asked], Json]] = {
 _BY_NODE: dict[tuple[str, str], Callable[[Asked], Json]] = {
     ("POST", "read"): _read,
     ("POST", "delivered"): _delivered,
-    ("POST", "unread"): _unread,
+    ("POST", "mark"): _mark,
     **changes.BY_NODE,
 }
 

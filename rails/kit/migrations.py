@@ -87,13 +87,14 @@ CREATE TABLE group_marks (
 ) WITHOUT ROWID;
 """,
     4: """
--- Threads that somebody has marked as unread (`rails.kit.unread`).
-CREATE TABLE unread_marks (
+-- How somebody has filed a thread, for themselves (`rails.kit.filing`).
+CREATE TABLE thread_marks (
     account_id TEXT NOT NULL REFERENCES accounts (id),
     thread_id  TEXT NOT NULL,
+    mark       TEXT NOT NULL CHECK (mark IN ('unread', 'muted', 'archived', 'pinned')),
     epoch      INTEGER NOT NULL,                           -- one more with every change
-    marked     INTEGER NOT NULL,
-    PRIMARY KEY (account_id, thread_id)
+    stands     INTEGER NOT NULL,
+    PRIMARY KEY (account_id, thread_id, mark)
 ) WITHOUT ROWID;
 """,
     # Timers: how long what is written in a thread lasts.

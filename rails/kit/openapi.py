@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rails.kit.client_api import Block, NewMessage, ReadMark, Registration, UnreadMark
+from rails.kit.client_api import Block, NewMessage, ReadMark, Registration, ThreadMark
 from rails.kit.content_api import NewReaction, NewText, NewVote, TypingSign
 from rails.kit.groups_api import GroupChange, Newcomers, NewGroup, NewRole
 from rails.kit.model import Why
@@ -78,7 +78,7 @@ ANSWERS: dict[str, Any] = {
                 **{"with": {"type": "array", "items": _TEXT}},
                 name=_TEXT,
                 unread=_NUMBER,
-                marked=_FLAG,
+                marks={"type": "array", "items": _TEXT},
                 last_at_ms=_NUMBER,
                 timer=_ref("Timer"),
             ),
@@ -132,7 +132,15 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
     ("delete", "/client/v1/groups/{group}/members/{who}", "Take out, or leave", None, 200, "Group", ("ban",)),
     ("delete", "/client/v1/groups/{group}/bans/{who}", "Lift a ban", None, 200, "Group", ()),
     ("post", "/client/v1/read", "Mark as read", "ReadMark", 200, "Read", ()),
-    ("post", "/client/v1/unread", "Mark as unread, or take that back", "UnreadMark", 204, None, ()),
+    (
+        "post",
+        "/client/v1/mark",
+        "Mark as unread, muted, archived or pinned, or take that back",
+        "ThreadMark",
+        204,
+        None,
+        (),
+    ),
     ("put", "/client/v1/timer", "How long what is written in a thread lasts", "NewTimer", 200, "Timer", ()),
     ("post", "/client/v1/blocks", "Block somebody", "Block", 204, None, ()),
     ("delete", "/client/v1/blocks", "Unblock somebody", "Block", 204, None, ()),
@@ -144,7 +152,7 @@ _BODIES = (
     Registration,
     NewMessage,
     ReadMark,
-    UnreadMark,
+    ThreadMark,
     Block,
     NewText,
     NewReaction,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.codec import decode_event, decode_seats
-from schemas.events import Expired, GroupChanged, GroupFounded, MarkedUnread, Membership, Receipt, TimerSet
+from schemas.events import Expired, GroupChanged, GroupFounded, Marked, Membership, Receipt, TimerSet
 from schemas.groups import after
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.log import Conversation, Entry
@@ -17,7 +17,7 @@ from schemas.markers import Marker, MarkerKind
 from schemas.vanishing import LONGEST_S, Timer, Vanishing, kept
 
 _NOWHERE = Marker()
-_OF_ONE = frozenset({"receipt", "unread", "expired", "timer"})
+_OF_ONE = frozenset({"receipt", "mark", "expired", "timer"})
 _OF_GROUPS = frozenset({"group", "membership", "group_change"})
 
 
@@ -71,10 +71,10 @@ def timed(conversation: Conversation, event: TimerSet) -> Conversation:
     return msgspec.structs.replace(conversation, timer=timer if timer.is_on else None)
 
 
-def marked(conversation: Conversation, person: PersonId, event: MarkedUnread) -> Conversation:
-    """After somebody has marked it as unread, or taken that back. The same object when a later mark is known."""
+def marked(conversation: Conversation, person: PersonId, event: Marked) -> Conversation:
+    """After somebody has marked it, or taken that back. The same object when a later mark is known."""
     before = conversation.markers.get(person, _NOWHERE)
-    later = before.join(Marker(epoch=event.epoch, unread=event.on))
+    later = before.join(Marker(marks={event.mark: (event.epoch, event.on)}))
     if later == before:
         return conversation
     return msgspec.structs.replace(conversation, markers={**conversation.markers, person: later})
@@ -104,7 +104,7 @@ def _stepped(conversation: Conversation, entry: Entry, actor: PersonId) -> Conve
     match event:
         case Receipt():
             return vanishing_with(heard(conversation, actor, event.status, entry.position), entry.vanishing)
-        case MarkedUnread():
+        case Marked():
             return marked(conversation, actor, event)
         case Expired():
             return gone(conversation, event.target)

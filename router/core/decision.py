@@ -16,7 +16,7 @@ from schemas.events import (
     GroupChanged,
     GroupFounded,
     Link,
-    MarkedUnread,
+    Marked,
     Membership,
     Message,
     Prefer,
@@ -36,7 +36,7 @@ from schemas.vanishing import Vanishing
 _KINDS: dict[type, str] = {
     Message: "message",
     Receipt: "receipt",
-    MarkedUnread: "unread",
+    Marked: "mark",
     Edit: "edit",
     Unsend: "unsend",
     Reaction: "reaction",

@@ -92,13 +92,13 @@ def plan(
     return Plan(seats=tuple(map(seat_of, members)), legs=legs, unreached=unreached)
 
 
-_ONES_OWN: frozenset[Act] = frozenset({"block", "unread"})
+_ONES_OWN: frozenset[Act] = frozenset({"block", "mark"})
 """What is nobody else's business."""
 
 _OWN: Mapping[Act, str] = {
     "post": "{name}'s own copy",
     "read": "{name} has read it",
-    "unread": "{name} has marked it",
+    "mark": "{name} has marked it",
     "block": "{name} blocks here too",
     "edit": "{name}'s own copy",
     "unsend": "{name}'s own copy",

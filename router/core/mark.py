@@ -1,4 +1,4 @@
-"""What becomes of a mark: a conversation that somebody wants to stand as unread on their own rails, or no longer."""
+"""What becomes of a mark: how somebody wants a conversation to stand on their own rails."""
 
 from router.core.conversation import marked
 from router.core.decision import Decision, refuse
@@ -6,13 +6,13 @@ from router.core.fanout import NOWHERE, Plans
 from router.core.policy import Lookup
 from router.core.told import acting, told_plan
 from schemas.errors import Refusal
-from schemas.events import MarkedUnread
+from schemas.events import Marked
 from schemas.handles import rail_of
 from schemas.log import Conversation
 
 
 def decide_marked(
-    event: MarkedUnread, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
+    event: Marked, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
 ) -> Decision:
     """It counts when its epoch is later than that of the mark there is; it goes to the actor's other rails alone."""
     if rail_of(event.actor) != source:
@@ -28,6 +28,6 @@ def decide_marked(
         outcome="routed" if changed else "unchanged",
         conversation=event.conversation,
         actor=who.actor.id,
-        packed=told_plan(event, "unread", who, people=people, plans=plans) if changed else NOWHERE,
+        packed=told_plan(event, "mark", who, people=people, plans=plans) if changed else NOWHERE,
         state=state if changed else None,
     )

@@ -30,7 +30,7 @@ from schemas.events import (
     GroupEvent,
     GroupFounded,
     Link,
-    MarkedUnread,
+    Marked,
     Membership,
     Message,
     Party,
@@ -81,7 +81,7 @@ def route(  # noqa: PLR0911 - a table of kinds
             return _message(event, source, conversation, people, plans, now_ms=now_ms)
         case Receipt():
             return _receipt(event, source, conversation, people, plans, now_ms=now_ms)
-        case MarkedUnread():
+        case Marked():
             return decide_marked(event, source, conversation, people, plans)
         case Edit() | Unsend() | Reaction() | Vote():
             return decide_about(event, source, conversation, original, people=people, plans=plans, now_ms=now_ms)

@@ -13,13 +13,13 @@ from router.core import groups
 from router.core.fanout import NOWHERE, Known, Packed, Plans, pack, plan
 from router.core.people import party
 from router.core.policy import Lookup, apart, may_act
-from schemas.events import MarkedUnread, Receipt, TargetEvent, TimerSet, as_handle
+from schemas.events import Marked, Receipt, TargetEvent, TimerSet, as_handle
 from schemas.groups import Group
 from schemas.handles import rail_of
 from schemas.log import Act, Conversation, seat_of
 from schemas.people import Person
 
-ActedOn = Receipt | MarkedUnread | TargetEvent | TimerSet
+ActedOn = Receipt | Marked | TargetEvent | TimerSet
 
 
 class Acting(NamedTuple):
@@ -79,7 +79,7 @@ def _in_group(event: ActedOn, act: Act, actor: Person, group: Group, *, people: 
     key = groups.key_of(source, event.conversation, event.actor, group, act)
     known = plans.get(key)
     if known is None or known.stamp is not people.stamp:
-        private = act == "unread" or (act == "read" and not actor.preferences.receipts)
+        private = act == "mark" or (act == "read" and not actor.preferences.receipts)
         packed = groups.group_plan(source, act, actor=actor, group=group, people=people, plans=plans, private=private)
         known = Known(persons=(actor,), stamp=people.stamp, packed=packed)
         plans.remember(key, known)

@@ -55,7 +55,12 @@ events = st.one_of(
         content=st.fixed_dictionaries({"type": st.just("text"), "body": st.text(max_size=9)}),
     ),
     _all(kind=st.just("receipt"), status=st.sampled_from(["delivered", "read"]), position=numbers),
-    _all(kind=st.just("unread"), on=st.booleans(), epoch=numbers),
+    _all(
+        kind=st.just("mark"),
+        mark=st.sampled_from(["unread", "muted", "archived", "pinned"]),
+        on=st.booleans(),
+        epoch=numbers,
+    ),
     _all(
         kind=st.just("results"),
         results=st.lists(

@@ -15,11 +15,11 @@ from bridges.kit.contract import NativeReceipt
 from bridges.kit.daemon import SCHEMA
 from bridges.kit.receipts import Place, Reach
 from router.core.conversation import begin, heard, marked, said
-from schemas.events import MarkedUnread
+from schemas import events
 from schemas.handles import Handle
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.log import Conversation, order_of
-from schemas.markers import Marker, MarkerKind
+from schemas.markers import Mark, Marker, MarkerKind
 
 ALICE, BOB = PersonId("per_alice"), PersonId("per_bob")
 CONVERSATION = ConversationId("cnv_1")
@@ -45,6 +45,7 @@ class Bound(NamedTuple):
 class Marked(NamedTuple):
     """Bob has marked the conversation, or taken that back."""
 
+    mark: Mark
     on: bool
     epoch: int
 
@@ -86,7 +87,7 @@ reads = st.builds(
     st.sampled_from(["delivered", "read"]),
     st.integers(1, MOST),
 )
-marks = st.builds(Marked, st.booleans(), st.integers(1, 4))
+marks = st.builds(Marked, st.sampled_from(["unread", "pinned"]), st.booleans(), st.integers(1, 4))
 
 
 class World:
@@ -111,9 +112,14 @@ class World:
             case Read(rail=rail):
                 for asked in receipts.collapse([webhook(step)]):
                     self._tell(rail, idmap.reach(self.tables[rail], asked, now_ms=0))
-            case Marked(on=on, epoch=epoch):
-                event = MarkedUnread(
-                    id=EventId("evt_m"), conversation=CONVERSATION, actor=Handle("whatsapp:bob"), on=on, epoch=epoch
+            case Marked(mark=which, on=on, epoch=epoch):
+                event = events.Marked(
+                    id=EventId("evt_m"),
+                    conversation=CONVERSATION,
+                    actor=Handle("whatsapp:bob"),
+                    mark=which,
+                    on=on,
+                    epoch=epoch,
                 )
                 self.state = marked(self.state, BOB, event)
 
@@ -135,8 +141,10 @@ def test_read_state_and_unread_counts_converge(read: list[Read], mark: list[Mark
         world.take(step)
     furthest = max((one.up_to for one in read if one.kind == "read"), default=0)
     delivered = max((one.up_to for one in read), default=0)
-    epoch, on = max(((one.epoch, one.on) for one in mark), default=(0, False))
-    assert world.state.markers.get(BOB, Marker()) == Marker(delivered=delivered, read=furthest, epoch=epoch, unread=on)
+    standing: dict[Mark, tuple[int, bool]] = {}
+    for one in mark:
+        standing[one.mark] = max(standing.get(one.mark, (0, False)), (one.epoch, one.on))
+    assert world.state.markers.get(BOB, Marker()) == Marker(delivered=delivered, read=furthest, marks=standing)
     assert world.state.last - world.state.markers.get(BOB, Marker()).read == MOST - furthest
 
 
@@ -150,4 +158,4 @@ def test_no_receipt_undoes_a_mark(mark: list[Marked], position: int) -> None:
     for kind in ("delivered", "read"):
         world.state = heard(world.state, BOB, kind, position)
     after = world.state.markers[BOB]
-    assert (after.epoch, after.unread) == (before.epoch, before.unread)
+    assert after.marks == before.marks

@@ -13,7 +13,7 @@ from trinario.main import build
 
 OFFERED = {
     "timer",
-    "unread",
+    "mark",
     "up",
     "backup",
     "restore",

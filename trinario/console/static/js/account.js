@@ -57,8 +57,8 @@ class Account extends EventTarget {
   /** Mark a thread as read. */
   async read(id) {
     const thread = this.thread(id);
-    if (!thread?.unread && !thread?.marked) return;
-    Object.assign(thread, { unread: 0, marked: false }); // what the rail tells brings the truth
+    if (!thread?.unread && !thread?.marks.includes("unread")) return;
+    Object.assign(thread, { unread: 0, marks: thread.marks.filter((mark) => mark !== "unread") }); // what the rail tells brings the truth
     this.#changed();
     await rail(this.handle, "POST", "read", { thread: id }).catch((error) => this.#failed(error));
   }
@@ -128,10 +128,10 @@ class Account extends EventTarget {
     else if (event.type === "edited" || event.type === "unsent" || event.type === "reaction" || event.type === "vote") this.#altered(event.message);
     else if (event.type === "group") this.dispatchEvent(new CustomEvent("group", { detail: event }));
     else if (event.type === "typing" || event.type === "pong") this.dispatchEvent(new CustomEvent("typing", { detail: event }));
-    else if (event.type === "unread") return this.#readThreadsSoon();
+    else if (event.type === "mark") return this.#readThreadsSoon();
     // Who in a group has read what, and whatever else: the rail knows.
     else conversation?.refresh(this.#views.get(event.thread) > 0).catch((error) => this.#failed(error));
-    if (["message", "read", "order", "group", "unread"].includes(event.type)) this.#readThreadsSoon();
+    if (["message", "read", "order", "group", "mark"].includes(event.type)) this.#readThreadsSoon();
   }
 
   #gotMessage(message) {

@@ -178,7 +178,7 @@ export class Phone extends HTMLElement {
   #markUnread() {
     const thread = this.#thread;
     this.#back();
-    railCall(this.handle, "POST", "unread", { thread, on: true }).catch((error) => toast(error.message, "bad"));
+    railCall(this.handle, "POST", "mark", { thread, mark: "unread", on: true }).catch((error) => toast(error.message, "bad"));
   }
 
   /* What the group is now: how many could read a message, and whether one may write. */
@@ -213,14 +213,14 @@ export class Phone extends HTMLElement {
       {},
       el(
         "button",
-        { type: "button", class: `row${thread.unread || thread.marked ? " unread" : ""}`, "data-thread": thread.thread, onclick: () => this.openThread(thread.thread) },
+        { type: "button", class: `row${thread.unread || thread.marks.includes("unread") ? " unread" : ""}`, "data-thread": thread.thread, onclick: () => this.openThread(thread.thread) },
         avatar(thread.name),
         el("span", { class: "name" }, thread.name),
         el("time", {}, thread.last_at_ms ? when(thread.last_at_ms) : ""),
         el("span", { class: "last", dir: "auto" }, last?.direction === "out" ? `${t("you")}: ${words}` : words),
         thread.unread > 0 &&
           el("span", { class: "count" }, el("span", { "aria-hidden": "true" }, String(thread.unread)), el("span", { class: "unseen" }, t("unread", { count: thread.unread }))),
-        thread.marked && !thread.unread && el("span", { class: "count dot" }, el("span", { class: "unseen" }, t("marked"))),
+        thread.marks.includes("unread") && !thread.unread && el("span", { class: "count dot" }, el("span", { class: "unseen" }, t("marked"))),
       ),
     );
   }

@@ -59,9 +59,9 @@ async def counted(phones: list[Phone], **expected: Any) -> None:
     await eventually(agreed)
 
 
-async def mark(phone: Phone, peer: str, *, on: bool = True) -> None:
+async def mark(phone: Phone, peer: str, which: str = "unread", *, on: bool = True) -> None:
     """As somebody does in the app."""
-    status, answer = await phone.call("POST", "unread", json={"with": peer, "on": on})
+    status, answer = await phone.call("POST", "mark", json={"with": peer, "mark": which, "on": on})
     assert status == 204, answer
 
 
@@ -94,7 +94,7 @@ async def test_mautrix_whatsapp_906_a_mark_stays_whatever_receipts_come(
     """Marked on one, marked on all; receipts of before come again and change nothing; reading takes it away."""
     alice, phones = bobs
     await mark(phones[1], alice.handle)
-    await counted(phones, unread=0, marked=True)
+    await counted(phones, unread=0, marks=["unread"])
     there = (await phones[1].inbox(alice.handle))[-1]
     sender = next(
         one["id"]
@@ -106,13 +106,13 @@ async def test_mautrix_whatsapp_906_a_mark_stays_whatever_receipts_come(
     for _ in range(2):
         assert await world.post_webhook("messenger", json.dumps({"object": "page", "entry": [entry]}).encode()) == 200
     await world.settled()
-    await counted(phones, unread=0, marked=True)
+    await counted(phones, unread=0, marks=["unread"])
     await phones[2].read(alice.handle)
-    await counted(phones, unread=0, marked=False)
+    await counted(phones, unread=0, marks=[])
     await mark(phones[0], alice.handle)
-    await counted(phones, marked=True)
+    await counted(phones, marks=["unread"])
     await mark(phones[2], alice.handle, on=False)
-    await counted(phones, marked=False)
+    await counted(phones, marks=[])
     mine = [one for one in await alice.inbox(phones[0].handle) if one["direction"] == "out"]
     assert {one["status"] for one in mine} == {"read"}, "what others see never goes back"
 
@@ -164,3 +164,18 @@ async def _unseen(alice: Phone, phones: list[Phone]) -> None:
     await counted(phones, unread=0)
     (mine,) = [one for one in await alice.inbox(phones[0].handle) if one["native_id"] == sent]
     assert mine["status"] in {"sent", "delivered"}
+
+
+async def test_pinned_muted_and_archived_on_one_rail_on_all(bobs: tuple[Phone, list[Phone]]) -> None:
+    """Each by itself; reading and writing change none of them, and Alice's list stays as it was."""
+    alice, phones = bobs
+    for phone, which in zip(phones, ("pinned", "muted", "archived"), strict=True):
+        await mark(phone, alice.handle, which)
+    await counted(phones, marks=["archived", "muted", "pinned"])
+    await alice.send(phones[0].handle, "still there?")
+    await counted(phones, unread=1)
+    await phones[1].read(alice.handle)
+    await counted(phones, unread=0, marks=["archived", "muted", "pinned"])
+    await mark(phones[1], alice.handle, "archived", on=False)
+    await counted(phones, marks=["muted", "pinned"])
+    assert (await thread(alice))["marks"] == []
