@@ -148,7 +148,8 @@ def _since(found: Mapping[str, Any]) -> Iterator[str]:
     for change in found["changes"]:
         legs = ", ".join(_leg_told(leg) for leg in change["legs"])
         what = f"{change['kind']} {change['emoji']}".strip()
-        yield printable(f"{clock(change['at_ms'])}  {what} by {change['actor']}, {change['outcome']}: {legs}")
+        by = "" if change["kind"] == "expired" else f" by {change['actor']}"
+        yield printable(f"{clock(change['at_ms'])}  {what}{by}, {change['outcome']}: {legs}")
     for marker in found["markers"]:
         yield f"{marker['person']} has got up to position {marker['delivered']}, read up to {marker['read']}"
 

@@ -125,4 +125,5 @@ def _later(facts: Facts, line: Line | None) -> Iterator[tuple[int, str]]:
         yield line.at_ms, f"a receipt says: {line.status}"
     for change in facts.changed:
         outcome = "" if change.outcome == "routed" else f", {change.outcome}: {in_words(change.why)}"
-        yield change.at_ms, f"{change.kind} by {change.by}{outcome}"
+        what = "its time was over" if change.kind == "expired" else f"{change.kind} by {change.by}"
+        yield change.at_ms, f"{what}{outcome}"

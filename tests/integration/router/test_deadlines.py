@@ -1,16 +1,20 @@
-"""A temporary group ends on time, although every router was down at that moment."""
+"""What is to happen at a time happens, although every router was down at that moment: groups end, messages go."""
 
 import itertools
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from bus.connection import Connection
+from schemas.codec import decode_event
 from schemas.events import GroupChanged, GroupFounded
 from schemas.groups import group_id
-from schemas.ids import OPERATOR, event_id
+from schemas.ids import OPERATOR, EventId, event_id
 from schemas.log import Entry
+from schemas.vanishing import Expiry
 from tests.integration.router.conftest import RouterProcess, StartRouter
-from tests.integration.router.scene import ALICE, BOB, Scene
+from tests.integration.router.scene import ALICE, BOB, Scene, message, receipt
 from tests.must import eventually
 
 GROUP = group_id("whatsapp", "120363~1")
@@ -80,3 +84,47 @@ async def test_a_deadline_that_is_moved_counts_at_its_new_time(admin: Connection
 
 async def _is_past(at_ms: int) -> None:
     assert time.time() * 1000 > at_ms
+
+
+async def test_messages_go_on_time_whoever_is_killed(
+    admin: Connection, router_process: Callable[[str], RouterProcess]
+) -> None:
+    """``kill -9`` as soon as they are on the log; the next router finds each gone, once, at its own time.
+
+    One goes at a time, one because it was read, which only the second router hears of.
+    """
+    scene, first = Scene(admin), router_process("first")
+    first.start()
+    await scene.register(ALICE, BOB)
+    at_ms = int(time.time() * 1000) + 3000
+    at_a_time = msgspec.structs.replace(message(ALICE, BOB, 1), expires=Expiry(at_ms=at_ms))
+    once_read = msgspec.structs.replace(message(ALICE, BOB, 2), expires=Expiry(after_read_s=1), at_ms=at_ms)
+    attempts = itertools.count()
+
+    async def said() -> None:
+        """Again, until the router has heard of both in the conversation's partition, too."""
+        attempt = next(attempts)
+        for one in (at_a_time, once_read):
+            again = msgspec.structs.replace(one, id=EventId(f"{one.id}_{attempt}"))
+            await scene.publish("whatsapp", again)
+        logged = await scene.entries()
+        assert len([one for one in logged if one.entry.vanishing and one.entry.outcome == "routed"]) >= 2
+
+    await eventually(said)
+    first.kill()
+    doomed = [one.entry for one in await scene.entries() if one.entry.vanishing]
+    await eventually(lambda: _is_past(at_ms))
+    router_process("second").start()
+    await scene.publish("messenger", receipt(BOB, ALICE, max(one.position for one in doomed)))
+
+    async def gone() -> list[Entry]:
+        ends = [one.entry for one in await scene.entries() if one.entry.kind == "expired"]
+        assert len(ends) == len(doomed)
+        return ends
+
+    ends = await eventually(gone)
+    assert sorted(one.position for one in ends) == sorted(one.position for one in doomed)
+    assert {one.outcome for one in ends} == {"routed"}
+    ended = {one.position: decode_event(one.event).at_ms for one in ends}
+    assert {ended[one.position] for one in doomed if one.vanishing[0].at_ms} == {at_ms}
+    await scene.check_exactly_once_in_order()

@@ -19,6 +19,7 @@ from schemas.errors import Refusal
 from schemas.events import (
     AnyEvent,
     Edit,
+    Expired,
     GroupFounded,
     LegResult,
     Membership,
@@ -33,6 +34,7 @@ from schemas.handles import Handle
 from schemas.ids import ConversationId, EventId, PersonId, direct_conversation_id
 from schemas.log import Entry, Leg, Seat, order_of
 from schemas.people import Person, newcomer
+from schemas.vanishing import Vanishing
 
 ALICE, BOB = newcomer(Handle("whatsapp:+39331000001"), "alice"), newcomer(Handle("messenger:bob"), "bob")
 CARLA = newcomer(Handle("instagram:@carla"), "carla")
@@ -154,6 +156,35 @@ async def test_edits_reactions_votes_and_the_unsend_are_told_with_their_legs(boo
     why = await book.queries.why("evt_1", BOB.handles()[0])
     assert why is not None
     assert why["decisions"][-1]["what"] == f"unsend by {ALICE.handles()[0]}"
+
+
+async def test_a_message_that_was_to_go_is_told_of_and_not_found_any_more(book: Book) -> None:
+    """When it goes, as was decided last; who went; its words are gone from the search."""
+    own = Vanishing(message=EventId("evt_1"), position=1, author=ALICE.id, after_read_s=5)
+    written = msgspec.structs.replace(routed(said(1), "whatsapp", position=1, messenger="post"), vanishing=(own,))
+    await book.write(written)
+    found = await book.queries.trace("evt_1")
+    assert found is not None
+    assert (found["expires_at_ms"], found["after_read_s"], found["expired"]) == (None, 5, False)
+    heard = Receipt(id=EventId("evt_r"), conversation=A_AND_B, actor=BOB.handles()[0], status="read", position=1)
+    begun = msgspec.structs.replace(own, at_ms=9000, is_read=True)
+    await book.write(
+        msgspec.structs.replace(routed(heard, "messenger", position=1, actor=BOB, whatsapp="read"), vanishing=(begun,))
+    )
+    assert [one["message_id"] for one in await book.queries.search("pasta", limit=5)] == ["evt_1"]
+    end = Expired(
+        id=EventId("evt_x"), conversation=A_AND_B, actor=ALICE.id, at_ms=9000, target=EventId("evt_1"), position=1
+    )
+    await book.write(
+        routed(end, "operator", position=1, whatsapp="unsend", messenger="unsend"),
+        noted(result("evt_x", "posted"), "messenger"),
+    )
+    found = await book.queries.trace("evt_1")
+    assert found is not None
+    assert (found["expires_at_ms"], found["expired"], found["unsent"]) == (9000, True, True)
+    legs = {leg["rail"]: leg["status"] for leg in found["changes"][0]["legs"]}
+    assert legs == {"whatsapp": "queued", "messenger": "posted"}
+    assert await book.queries.search("pasta", limit=5) == []
 
 
 async def test_a_redriven_leg_is_no_loss_any_more(book: Book) -> None:
