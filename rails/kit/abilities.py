@@ -62,6 +62,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     `poll`, `like_heart`). `album_kinds`: what may stand in an album of at most `album_length`. Times count from the
     rail's own time of the message; None is at any age. `has_markup`: texts may hold markup, be forwarded and previewed.
     `group_length`: how many may be in a group. `links_need_token`: the address of a file is not enough to fetch it.
+    `vanishes`: messages whose time is over are taken back by the rail itself (`rails.kit.expiring`).
     """
 
     media: Mapping[MediaKind, MediaRule]
@@ -76,6 +77,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     reaction_within_ms: int | None = None
     has_markup: bool = False
     links_need_token: bool = False
+    vanishes: bool = False
 
     def rule_of(self, word: str) -> MediaRule | None:
         """The rule of a kind as the platforms call it; None when it is none (a MIME type, say)."""

@@ -20,6 +20,7 @@ from rails.kit.addressing import Addressing
 from rails.kit.answers import refusal as client_refusal
 from rails.kit.client_api import ClientApi
 from rails.kit.content_api import ContentApi
+from rails.kit.expiring import Expiring
 from rails.kit.faults import FaultPlan, Faults
 from rails.kit.fetching import Fetcher
 from rails.kit.files import Files
@@ -128,7 +129,7 @@ class RailServer:
             writing = tasks.create_task(store.run())
             files = Files(folder=settings.data_dir / "media", store=store)
             files.open()
-            app, webhooks = build(
+            app, webhooks, expiring = build(
                 rail=self.rail, settings=settings, store=store, hub=hub, http=http, origin=lambda: self.url, files=files
             )
             built.append(webhooks)
@@ -138,7 +139,7 @@ class RailServer:
                 site = web.TCPSite(runner, settings.host, settings.port)
                 await site.start()
                 self.url = settings.public_url or _own_url(site, settings)
-                background = [tasks.create_task(webhooks.run()), tasks.create_task(_clean(store, files))]
+                background = [tasks.create_task(one) for one in (webhooks.run(), _clean(store, files), expiring.run())]
                 log.info("rail.started", rail=self.rail.name, url=self.url)
                 ready.set_result(None)
                 await self._stopping.wait()
@@ -188,8 +189,11 @@ def build(
     http: aiohttp.ClientSession,
     origin: Callable[[], str],
     files: Files,
-) -> tuple[web.Application, Webhooks]:
-    """The rail's HTTP application on an open store, and its webhook couriers (to be run). `origin`: its own address."""
+) -> tuple[web.Application, Webhooks, Expiring]:
+    """The rail's HTTP application on an open store, and what is to be run: its couriers, and the end of messages.
+
+    `origin`: its own address.
+    """
     links = MediaLinks(secret=settings.partner_secret, origin=origin, now_ms=_now_ms)
     acts = Acts(rail=rail, is_listening=hub.is_listening, now_ms=_now_ms, links=links)
     faults = Faults()
@@ -232,7 +236,7 @@ def build(
     app.router.add_route("*", r"/v{version:\d{1,3}\.\d{1,3}}{tail:(/.*)?}", graph.handle)
     # As on the platforms, a path may leave the version out; published clients do.
     app.router.add_route("*", r"/{tail:(?!client/|federation/).*}", graph.handle)
-    return app, webhooks
+    return app, webhooks, Expiring(store=store, acts=acts)
 
 
 @web.middleware

@@ -71,6 +71,15 @@ def unsend(
     if not expired and within_ms is not None and acts.now_ms() - message.at_ms > within_ms:
         hours = within_ms // 3_600_000
         raise Refused(Why.TOO_OLD, f"On {acts.rail.title} a message can be taken back for {hours} hours")
+    return _take_back(tx, acts, message, author, by_partner=by_partner)
+
+
+def end(tx: Tx, acts: Acts, *, message: Message, author: Account) -> Message:
+    """The message's time is over: it goes with its media. The partner knows that time itself, and is not told."""
+    return _take_back(tx, acts, message, author, by_partner=True)
+
+
+def _take_back(tx: Tx, acts: Acts, message: Message, author: Account, *, by_partner: bool) -> Message:
     recipient = accounts.required(tx, message.recipient_id)
     changed = messages.change(tx, message, text="", details=Details(unsent=True))
     media.hide(tx, arrival=message.arrival, now_ms=acts.now_ms())

@@ -105,4 +105,9 @@ CREATE TABLE thread_timers (
     after_read_s INTEGER NOT NULL                          -- after somebody else has first read it
 ) WITHOUT ROWID;
 """,
+    # Messages that go at a time, for rails that see to it themselves.
+    6: """
+CREATE INDEX messages_expiring ON messages (json_extract(details, '$.expires_at_ms'))
+    WHERE json_extract(details, '$.expires_at_ms') IS NOT NULL;
+""",
 }

@@ -24,7 +24,7 @@ from rails.kit.model import Refused, Update, Why
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 QUEUE_LENGTH = 4096
 LATER_S = 0.05

@@ -83,6 +83,7 @@ ABILITIES = Abilities(
     reaction_within_ms=30 * DAY_MS,
     has_markup=True,
     links_need_token=True,
+    vanishes=True,
 )
 
 RAIL = Rail(
