@@ -15,7 +15,7 @@ from rails.kit.store import Store, Tx
 
 LOOK_EVERY_S = 2.0
 _AT_ONCE = 100
-_ENDS = "json_extract(details, '$.expires_at_ms')"
+_ENDS = "CASE WHEN json_valid(details) THEN json_extract(details, '$.expires_at_ms') END"
 """As the index `messages_expiring` has it."""
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Expiring:
 
     def _due(self, tx: Tx) -> list[str]:
         rows = tx.all(
-            f"SELECT native_id FROM messages WHERE {_ENDS} IS NOT NULL AND {_ENDS} <= ? LIMIT ?",  # noqa: S608 - ours
+            f"SELECT native_id FROM messages WHERE ({_ENDS}) IS NOT NULL AND ({_ENDS}) <= ? LIMIT ?",  # noqa: S608 - ours
             self._acts.now_ms(),
             _AT_ONCE,
         )

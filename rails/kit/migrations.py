@@ -107,7 +107,8 @@ CREATE TABLE thread_timers (
 """,
     # Messages that go at a time, for rails that see to it themselves.
     6: """
-CREATE INDEX messages_expiring ON messages (json_extract(details, '$.expires_at_ms'))
-    WHERE json_extract(details, '$.expires_at_ms') IS NOT NULL;
+CREATE INDEX messages_expiring
+    ON messages (CASE WHEN json_valid(details) THEN json_extract(details, '$.expires_at_ms') END)
+    WHERE CASE WHEN json_valid(details) THEN json_extract(details, '$.expires_at_ms') END IS NOT NULL;
 """,
 }
