@@ -32,6 +32,8 @@ class Site:
         """How many of the next webhooks are taken without the rail being told."""
         self.doubles = 0
         """How many of the next webhooks are sent twice, side by side."""
+        self.swaps = 0
+        """How many of the next webhooks have their updates the other way round."""
         self.held_until_s = 0.0
         """Webhooks wait until then."""
         self.lost_answers = self.doubled = 0
@@ -75,7 +77,8 @@ class Site:
             if not self.rail.waiting() or self._loop.time() < self.held_until_s:
                 await asyncio.sleep(0.05)
                 continue
-            body, ids = self.rail.webhook(1 + int(self._draw() * 3), swapped=self._draw() < 0.1)
+            is_swapped, self.swaps = self.swaps > 0, max(0, self.swaps - 1)
+            body, ids = self.rail.webhook(1 + int(self._draw() * 3), swapped=is_swapped)
             is_twice, self.doubles = self.doubles > 0, max(0, self.doubles - 1)
             self.doubled += is_twice
             answers = [self._post(body) for _ in range(2 if is_twice else 1)]

@@ -58,12 +58,25 @@ def test_a_webhook_that_comes_again_after_every_window_is_one_message(seed: int,
     """The rail was not told that it was taken, and tries again when the bus has long forgotten the id."""
     faults = (
         Fault(at_ms=400, kind="lose answers to webhooks of", target="rail-messenger", ms=3),
-        Fault(at_ms=3000, kind="put clocks forward of", target="everybody", ms=1),
+        Fault(at_ms=3000, kind="pass every window of", target="everybody", ms=1),
     )
     plan = Plan(seed=seed, acts=(_writes(500 + seed, "bob", "messenger", "alice"),), faults=faults)
     outcome = carry_out(plan, before)
     assert outcome.happened["an answer lost"]
     assert outcome.is_good, outcome
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_bridge_killed_behind_its_publish_looks_whether_the_bus_has_it(seed: int, before: Before) -> None:
+    """Killed at any millisecond of a message's way in, and there again when the bus has forgotten the id."""
+    for at_ms in range(500, 570, 2):
+        faults = (
+            Fault(at_ms=at_ms, kind="kill", target="bridge-messenger", ms=500),
+            Fault(at_ms=at_ms + 100, kind="pass every window of", target="everybody", ms=1),
+        )
+        plan = Plan(seed=seed, acts=(_writes(500, "bob", "messenger", "alice"),), faults=faults)
+        outcome = carry_out(plan, before)
+        assert outcome.is_good, f"{plan}\n{outcome}"
 
 
 @pytest.mark.xfail(strict=True, reason="known: a message that comes late below a read one is unread on that rail only")
