@@ -6,10 +6,14 @@ is empty, so whoever was killed half-way, or comes twice, goes on where it stopp
 writer may use only its own chunk subjects. Read without a consumer (bridges may make none), a few chunks at a time;
 the bytes are hashed on the way, because a card or a chunk may be anybody's.
 
+A file that only a message shows which is to go may be stored until a time. Such a copy has chunks of its own, so that
+it takes nothing with it that somebody else needs; a card for longer takes the place of its card.
+
 Called by the bridges. The stream is made by `bus.topology`.
 """
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,6 +49,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     writer: str
     first: int
     """A stream sequence that none of its chunks comes before."""
+    until_ms: int = 0
+    """When it goes, Unix milliseconds; 0: not before its age limit."""
+
+    def lasts(self, until_ms: int) -> bool:
+        """Whether it is there for as long as that (0: for good)."""
+        return self.until_ms == 0 or 0 < until_ms <= self.until_ms
 
 
 _cards = msgspec.json.Decoder(Card)
@@ -58,30 +68,43 @@ class MediaStore:
 
     async def find(self, sha256: str) -> Card | None:
         """The card of a file; None when it is not there. Raises what `Connection.request` does."""
+        return (await self._look(sha256))[0]
+
+    async def _look(self, sha256: str) -> tuple[Card | None, int]:
+        """And where in the stream it is; 0: nowhere."""
         found = await last_directly(self._conn, _STREAM, subjects.media_card(sha256))
         if found is None:
-            return None
+            return None, 0
         try:
-            return _cards.decode(found.data)
+            return _cards.decode(found.data), found.sequence
         except msgspec.DecodeError:
-            return None
+            return None, found.sequence
 
-    async def put(self, path: Path, *, sha256: str, mime: str) -> Card:
-        """Store a file whose digest is known; harmless when it is there. Raises `MediaFull` and as `find`."""
-        known = await self.find(sha256)
-        if known is not None:
+    async def put(self, path: Path, *, sha256: str, mime: str, until_ms: int = 0) -> Card:
+        """Store a file whose digest is known; harmless when it is there. Raises `MediaFull` and as `find`.
+
+        `until_ms`: it is needed till then only. What is there for longer stays.
+        """
+        known, sequence = await self._look(sha256)
+        if known is not None and known.lasts(until_ms):
             return known
         first, size_bytes, index = 0, 0, 0
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):  # from the page cache: it was written a moment ago
-                subject = subjects.media_chunk(self._writer, sha256, index)
-                sequence = await self._write(subject, chunk)
-                first = sequence if index == 0 else first  # 0: it was there before, so any may be the first
+                subject = subjects.media_chunk(self._writer, sha256, index, until_ms=until_ms)
+                written = await self._write(subject, chunk, until_ms=until_ms)
+                first = written if index == 0 else first  # 0: it was there before, so any may be the first
                 size_bytes += len(chunk)
                 index += 1
-        card = Card(sha256=sha256, size_bytes=size_bytes, mime=mime, writer=self._writer, first=first)
-        await self._write(subjects.media_card(sha256), msgspec.json.encode(card))
-        return await self.find(sha256) or card
+        card = Card(
+            sha256=sha256, size_bytes=size_bytes, mime=mime, writer=self._writer, first=first, until_ms=until_ms
+        )
+        after = sequence if known is not None else 0
+        await self._write(subjects.media_card(sha256), msgspec.json.encode(card), until_ms=until_ms, after=after)
+        found = await self.find(sha256)
+        if found is not None and not found.lasts(until_ms):  # somebody's for a shorter time came in between
+            return await self.put(path, sha256=sha256, mime=mime, until_ms=until_ms)
+        return found or card
 
     async def read(self, card: Card) -> AsyncIterator[bytes]:
         """The bytes, chunk by chunk. Raises `MediaDamaged`, perhaps after the last one: nothing is whole before.
@@ -89,7 +112,7 @@ class MediaStore:
         Raises what `Connection.request` does, too.
         """
         digest, left, first = hashlib.sha256(), card.size_bytes, max(card.first, 1)
-        chunks = subjects.media_chunks(card.writer, card.sha256)
+        chunks = subjects.media_chunks(card.writer, card.sha256, until_ms=card.until_ms)
         while left > 0:
             found = await read_range(self._conn, _STREAM, first=first, subject_filter=chunks, limit=_AT_ONCE)
             if not found:
@@ -102,11 +125,12 @@ class MediaStore:
         if left < 0 or digest.hexdigest() != card.sha256:
             raise MediaDamaged(f"{card.sha256}: the bytes that are there have another digest.")
 
-    async def _write(self, subject: str, body: bytes) -> int:
-        """Write what is not there yet; its sequence, 0 when it was there."""
-        answer = await self._conn.request(
-            subject, body, headers={"Nats-Expected-Last-Subject-Sequence": "0"}, wait_s=10.0
-        )
+    async def _write(self, subject: str, body: bytes, *, until_ms: int, after: int = 0) -> int:
+        """Write what is not there yet (or, `after`: in place of what is); its sequence, 0 when it was there."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(after)}
+        if until_ms:
+            headers["Nats-TTL"] = f"{max(1, until_ms // 1000 - int(time.time()))}s"
+        answer = await self._conn.request(subject, body, headers=headers, wait_s=10.0)
         decoded = msgspec.json.decode(answer.body)
         try:
             raise_api_error(subject, decoded)

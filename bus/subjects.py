@@ -145,11 +145,15 @@ def media_card(sha256: str) -> str:
     return f"$O.{MEDIA}.M.{_sha256(sha256)}"
 
 
-def media_chunk(writer: str, sha256: str, index: int) -> str:
-    """Where the object store keeps a part of a file, for whoever wrote it."""
-    return f"$O.{MEDIA}.C.{_rail(writer)}.{_sha256(sha256)}.{index}"
+def media_chunk(writer: str, sha256: str, index: int, *, until_ms: int = 0) -> str:
+    """Where the object store keeps a part of a file, for whoever wrote it. `until_ms`: of a copy that goes by then."""
+    return f"$O.{MEDIA}.C.{_rail(writer)}.{_copy(sha256, until_ms)}.{index}"
 
 
-def media_chunks(writer: str, sha256: str) -> str:
-    """All parts of a file."""
-    return f"$O.{MEDIA}.C.{_rail(writer)}.{_sha256(sha256)}.*"
+def media_chunks(writer: str, sha256: str, *, until_ms: int = 0) -> str:
+    """All parts of a file, or of a copy of it."""
+    return f"$O.{MEDIA}.C.{_rail(writer)}.{_copy(sha256, until_ms)}.*"
+
+
+def _copy(sha256: str, until_ms: int) -> str:
+    return f"{_sha256(sha256)}-{until_ms}" if until_ms else _sha256(sha256)

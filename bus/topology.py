@@ -69,6 +69,7 @@ def streams(*, rails: Sequence[str], limits: Limits, replicas: int) -> list[dict
             [f"$O.{subjects.MEDIA}.C.*.*.*", f"$O.{subjects.MEDIA}.M.*"],
             max_age=limits.media_keep_s * _SECOND_NS,
             max_bytes=limits.media_bytes or -1,
+            allow_msg_ttl=True,  # files of messages that are to go
             allow_rollup_hdrs=False,
         ),
     ]

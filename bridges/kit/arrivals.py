@@ -136,4 +136,4 @@ class Arrivals:
             return content
         if self._now_ms() - held.taken_at_ms > PATIENCE_MS:
             return content.caption or Unsupported(what=f"{content.items[0].kind}: it could not be fetched")
-        return await self._files.fetched(content)
+        return await self._files.fetched(content, held.native.expires)

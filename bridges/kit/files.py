@@ -17,6 +17,7 @@ from bridges.kit.rail import Elsewhere, RailClient, Unanswered
 from bridges.kit.sniffing import HEAD_BYTES, clean_name, is_animated, settled
 from bus.media import Card, MediaStore
 from schemas.content import Album, Content, Media, Text, Unsupported
+from schemas.vanishing import Expiry
 
 _log = structlog.get_logger(__name__)
 
@@ -24,6 +25,7 @@ NOT_NOW = (401, 408, 425, 429)
 """Refusals of a download that another try may not meet. All others mean that the address leads nowhere any more: the
 platforms answer 404, or 403 when a signature has expired."""
 CHUNK_BYTES = 64 * 1024
+AWAY_MS = 24 * 3600 * 1000
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -50,8 +52,11 @@ class Files:
         for left in folder.iterdir():
             left.unlink()
 
-    async def stored(self, files: NativeContent) -> Content | None:
-        """The content, if every file of it (if there are any) is in the store by the digest that the rail has told."""
+    async def stored(self, files: NativeContent, expires: Expiry | None) -> Content | None:
+        """The content, if every file of it (if there are any) is in the store by the digest that the rail has told.
+
+        `expires`: of the message; a file has to be there for as long as that.
+        """
         if not isinstance(files, NativeFiles):
             return files
         found: list[Media] = []
@@ -59,12 +64,12 @@ class Files:
             if len(native.sha256) != 64 or not _HEX.issuperset(native.sha256):
                 return None
             card = await self._store.find(native.sha256)
-            if card is None:
+            if card is None or not card.lasts(needed_until_ms(expires)):
                 return None
             found.append(_media(native, card, kind_from=card.mime))
         return _content(found, files.caption)
 
-    async def fetched(self, files: NativeFiles) -> Content:
+    async def fetched(self, files: NativeFiles, expires: Expiry | None) -> Content:
         """The content, each file fetched if need be. What cannot be had is said in words, the rest is shown.
 
         Raises what says "not now": `RailAway`, `Unanswered`, `MediaFull` and the bus's.
@@ -73,7 +78,7 @@ class Files:
         failed: list[str] = []
         for native in files.items:
             try:
-                found.append(await self._one(native))
+                found.append(await self._one(native, needed_until_ms(expires)))
             except NotFetched as error:
                 _log.warning("file.not_fetched", rail=self._translator.rail, kind=native.kind, reason=str(error))
                 failed.append(f"{native.kind}: {error}")
@@ -88,16 +93,16 @@ class Files:
         marks = files.caption.marks if files.caption is not None else ()
         return _content(found, Text(body=f"{said}\n({missing.what})".strip(), marks=marks))
 
-    async def _one(self, native: NativeMedia) -> Media:
+    async def _one(self, native: NativeMedia, until_ms: int) -> Media:
         self._check(native.size_bytes)
         if len(native.sha256) == 64 and _HEX.issuperset(native.sha256):
             card = await self._store.find(native.sha256)
-            if card is not None:
+            if card is not None and card.lasts(until_ms):
                 return _media(native, card, kind_from=card.mime)
         fetched = await self._fetch(native)
         try:
             kind, mime = settled(native.kind, native.mime, fetched.head)
-            card = await self._store.put(fetched.path, sha256=fetched.sha256, mime=mime)
+            card = await self._store.put(fetched.path, sha256=fetched.sha256, mime=mime, until_ms=until_ms)
         finally:
             fetched.path.unlink(missing_ok=True)
         return Media(
@@ -165,6 +170,14 @@ class Files:
     def _check(self, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
             raise NotFetched(f"{size_bytes // 1_000_000} MB are too large")
+
+
+def needed_until_ms(expires: Expiry | None) -> int:
+    """Until when a file of a message that goes is needed: a day longer, for bridges that are away; 0: for good.
+
+    One that goes when it is read is kept as any other: nobody knows when that is.
+    """
+    return expires.at_ms + AWAY_MS if expires is not None and expires.at_ms else 0
 
 
 def _media(native: NativeMedia, card: Card, *, kind_from: str) -> Media:

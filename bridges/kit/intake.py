@@ -238,7 +238,7 @@ class Intake:
                 return update
 
     async def _know(self, native: NativeMessage, author: Account, recipient: Account | None) -> Claim:
-        content = await self._files.stored(native.content)
+        content = await self._files.stored(native.content, native.expires)
         if content is None:
             return Held(native=native)
         return Known(native=native, event=await self._event(native, content, author, recipient))

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from bridges.kit.files import AWAY_MS
+from bus.media import MediaStore
 from router.trace import trace
 from schemas.capabilities import Level
 from tests.integration.bridges.conftest import Phone, World
@@ -44,7 +46,7 @@ async def two(world: World) -> tuple[Phone, Phone]:
 
 
 @pytest.mark.thread("mautrix/signal#350", "mautrix/whatsapp#520", "mautrix/whatsapp#289")
-async def test_mautrix_signal_350_text_and_media_go_everywhere(two: tuple[Phone, Phone]) -> None:
+async def test_mautrix_signal_350_text_and_media_go_everywhere(two: tuple[Phone, Phone], connect: Connect) -> None:
     """What was written, and the photo with it: on the rail it was written on and on the other, files too."""
     alice, bob = two
     await alice.send(BOB, "it stays")
@@ -54,6 +56,9 @@ async def test_mautrix_signal_350_text_and_media_go_everywhere(two: tuple[Phone,
     photo = await show(alice, BOB, {"type": "image", "media_id": file["media_id"]}, expires_in_s=4)
     _, first, second = await got(bob, ALICE, 3)
     media_id = second["content"]["media_id"]
+    card = await MediaStore(await connect("bridge-instagram"), writer="instagram").find(file["sha256"])
+    assert card is not None
+    assert card.until_ms == second["expires_at_ms"] + AWAY_MS  # the bus's own copy
     assert await bytes_of(bob, media_id) == PNG
     for phone, peer, names in (
         (alice, BOB, (text, photo)),

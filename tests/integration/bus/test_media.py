@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from bus import subjects
 from bus.connection import Connection, NoAnswer
 from bus.media import CHUNK_BYTES, MediaDamaged, MediaStore
 from tests.integration.conftest import Connect
+from tests.must import eventually
 
 STREAM = subjects.object_stream(subjects.MEDIA)
 
@@ -85,3 +87,27 @@ async def test_a_bridge_writes_under_its_own_name_only(connect: Connect) -> None
         subjects.media_chunk("whatsapp", "ab" * 32, 0), b"x", headers={"Nats-Rollup": "all"}, wait_s=5
     )
     assert b"rollup not permitted" in answer.body
+
+
+async def test_a_copy_for_a_time_goes_and_takes_nothing_else_with_it(
+    connect: Connect, admin: Connection, tmp_path: Path
+) -> None:
+    """Chunks and card; who needs the file for longer has it for longer, whoever comes first."""
+    ours = MediaStore(await connect("bridge-whatsapp"), writer="whatsapp")
+    theirs = MediaStore(await connect("bridge-instagram"), writer="instagram")
+    soon_ms = int(time.time() * 1000) + 4000
+    alone, first, last = (file_of(tmp_path, CHUNK_BYTES + more) for more in (1, 2, 3))
+    for path, sha256 in (alone, first):
+        card = await ours.put(path, sha256=sha256, mime="image/png", until_ms=soon_ms)
+        assert (card.until_ms, await whole(theirs, sha256)) == (soon_ms, path.read_bytes())
+    assert (await theirs.put(first[0], sha256=first[1], mime="image/png")).until_ms == 0
+    await ours.put(last[0], sha256=last[1], mime="image/png")
+    assert (await theirs.put(last[0], sha256=last[1], mime="image/png", until_ms=soon_ms)).until_ms == 0
+
+    async def gone() -> None:
+        assert await ours.find(alone[1]) is None
+        assert await stored(admin) == 2 * 3
+
+    await eventually(gone)
+    for path, sha256 in (first, last):
+        assert await whole(ours, sha256) == path.read_bytes()
