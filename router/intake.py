@@ -49,16 +49,17 @@ class Intake:
             try:
                 async with asyncio.timeout(None) as reading:
                     self._reading = reading
-                    await self._read(dict(self._lanes))
-                    await self._changed.wait()
+                    try:
+                        await self._read(dict(self._lanes))
+                        await self._changed.wait()
+                    finally:  # within the timeout: one that is over cannot be told of anything
+                        self._reading = None
             except TimeoutError:
                 await asyncio.sleep(_SETTLE_S)  # lanes come and go together
             except (ReaderLost, HistoryGone, RolledBack, NotConnected, NoAnswer, NoResponder, ApiError) as error:
                 _log.warning("intake.interrupted", source=self._source, reason=str(error))
                 await asyncio.sleep(_PAUSE_S)
                 await self._conn.wait_connected(within_s=3600)
-            finally:
-                self._reading = None
 
     async def _read(self, lanes: dict[int, Lane]) -> None:
         """Read for these lanes until they are others; return when there are none to read for."""

@@ -117,3 +117,17 @@ def test_a_gap_in_a_range_is_not_taken_for_nobody(seed: int, before: Server) -> 
     )
     outcome = carry_out(Plan(seed=seed, acts=acts, faults=faults), before)
     assert outcome.is_good, outcome
+
+
+@pytest.mark.parametrize("second_at_ms", range(1480, 1700, 20))
+@pytest.mark.parametrize("first_ms", [1134, 1800])
+def test_partitions_that_change_while_an_intake_pauses_end_no_router(
+    first_ms: int, second_at_ms: int, before: Server
+) -> None:
+    """Found by seed 1693: lanes went while an intake waited for the bus, and telling it of that ended the router."""
+    faults = (
+        Fault(at_ms=342, kind="restart", target="nats-server", ms=first_ms),
+        Fault(at_ms=second_at_ms + first_ms - 1134, kind="restart", target="nats-server", ms=175),
+    )
+    outcome = carry_out(Plan(seed=1693, acts=(_write(861, "carla", "whatsapp", "alice"),), faults=faults), before)
+    assert outcome.is_good, outcome

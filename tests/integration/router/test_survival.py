@@ -18,6 +18,7 @@ from bus.subjects import ingress, ingress_stream
 from router.core.fanout import Plans
 from router.dead import DeadLetters
 from router.directory import Directory
+from router.intake import Intake
 from router.partition import Lane, Shared
 from router.people import People
 from schemas.handles import Handle
@@ -133,6 +134,23 @@ async def test_of_two_owners_one_is_fenced(connect: Connect) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await reader.close()
+
+
+async def test_an_intake_that_waits_for_its_source_may_be_told_of_lanes(connect: Connect) -> None:
+    """Found by the simulation: what it read under had ended, and telling it of that ended the whole router."""
+    conn = await connect("router")
+    await conn.close()
+    intake = Intake(conn, source="whatsapp", lanes={}, partitions=PARTITIONS, batch=10)
+    with capture_logs() as logs:
+        running = asyncio.create_task(intake.run())
+
+        async def interrupted() -> None:
+            assert [one["event"] for one in logs] == ["intake.interrupted"]
+
+        await eventually(interrupted)
+        intake.lanes_changed()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 ALICE_S_FRIEND = Handle("whatsapp:+39331000009")
