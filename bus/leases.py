@@ -1,8 +1,8 @@
-"""Who owns which partition, and who is there to own one.
+"""Who is there to own partitions, and which of them each one holds.
 
-A lease is a key in `LEASES` that vanishes unless it is renewed; its revision is the holder's token. Leases are for
-liveness only: what keeps two owners from both committing is the fence (`bus.commit`). A dead owner's partitions are
-free after the lease's time (2 s); a holder that slept too long finds its renewal refused.
+A holder's lease is one key in `LEASES`, whatever it holds: it says which partitions, and vanishes unless it is renewed.
+Leases are for liveness only: what keeps two owners from both committing is the fence (`bus.commit`). A dead holder's
+partitions are free after the lease's time (2 s); a holder that slept too long finds its renewal refused.
 """
 
 import secrets
@@ -13,95 +13,94 @@ import msgspec
 
 from bus.connection import Connection
 from bus.kv import Bucket, RevisionChanged
+from bus.stored import read_range
 from bus.subjects import LEASES, bucket_stream
 
-_LEASE, _MEMBER = "lease", "member"
+_HOLDER = "holder"
 _TWIN_AFTER = 4
 
 
 class LeaseLost(Exception):
-    """The lease ran out or is somebody else's. Stop what it was for."""
+    """The lease ran out or is another process's. Stop what it was for."""
 
 
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A partition that is ours until the lease's time after the last renewal. `revision` changes with each."""
+class _Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What a holder's key says."""
 
-    partition: int
-    revision: int
+    instance: str
+    partitions: tuple[int, ...] = ()
 
 
 class Leases:
-    """The leases of one holder. Renew each every third of `ttl_s` (whole seconds, 1 or more)."""
+    """The lease of one holder. Renew it every third of `ttl_s` (whole seconds, 1 or more)."""
 
     def __init__(self, conn: Connection, *, holder: str, ttl_s: int = 2) -> None:
         self._conn, self.holder, self.ttl_s = conn, holder, ttl_s
         self._bucket = Bucket(conn, LEASES)
-        self._instance = secrets.token_hex(8).encode()
-        self._seen_others = 0
+        self._instance = secrets.token_hex(8)
+        self._revision = 0
+        self._refused = 0
 
-    async def try_acquire(self, partition: int) -> Lease | None:
-        """The partition's lease, or None while somebody (perhaps we, before a restart) holds it."""
-        try:
-            revision = await self._bucket.create(_key(partition), self.holder.encode(), ttl_s=self.ttl_s)
-        except RevisionChanged:
-            return None
-        return Lease(partition=partition, revision=revision)
+    async def hold(self, partitions: Iterable[int]) -> None:
+        """Say for another `ttl_s` that we are there and hold these, and nothing else.
 
-    async def renew(self, lease: Lease) -> Lease:
-        """The lease with its time started again. Raises `LeaseLost`."""
+        Raises `LeaseLost` when the time had run out, or another process has our name (perhaps we, before a restart):
+        nothing is held then, and the next call begins anew.
+        """
+        claim = msgspec.json.encode(_Claim(instance=self._instance, partitions=tuple(sorted(partitions))))
         try:
-            revision = await self._bucket.update(
-                _key(lease.partition), self.holder.encode(), revision=lease.revision, ttl_s=self.ttl_s
-            )
+            self._revision = await self._write(claim)
         except RevisionChanged as error:
-            raise LeaseLost(f"The lease of partition {lease.partition} ran out or was taken.") from error
-        return Lease(partition=lease.partition, revision=revision)
+            self._revision = 0
+            self._refused += 1
+            raise LeaseLost(f"The lease of {self.holder} ran out or is another process's.") from error
+        self._refused = 0
 
-    async def release(self, lease: Lease) -> None:
-        """Give it up at once. Harmless when it is not ours any more."""
-        entry = await self._bucket.get(_key(lease.partition), fresh=True)
-        if entry is not None and entry.revision == lease.revision:
-            # Purged by sequence: a newer holder's entry is left alone, and no mark is left to stand in its way.
-            await self._purge(_key(lease.partition), up_to=lease.revision)
-
-    async def holders(self) -> dict[int, str]:
-        """Who holds which partition now."""
-        found = {key: entry async for key, entry in self._bucket.scan(_LEASE)}
-        return {int(key.rpartition(".")[2]): entry.value.decode() for key, entry in found.items()}
-
-    async def heartbeat(self) -> None:
-        """Say that we are there, for another `ttl_s`; and see whether another process says so under our name."""
-        key = f"{_MEMBER}.{self.holder}"
-        entry = await self._bucket.get(key)
-        is_other = entry is not None and entry.value != self._instance
-        self._seen_others = min(self._seen_others + 1, 2 * _TWIN_AFTER) if is_other else max(0, self._seen_others - 1)
-        await self._bucket.put_with_ttl(key, self._instance, ttl_s=self.ttl_s)
+    async def _write(self, claim: bytes) -> int:
+        if not self._revision:
+            return await self._bucket.create(self._key, claim, ttl_s=self.ttl_s)
+        try:
+            return await self._bucket.update(self._key, claim, revision=self._revision, ttl_s=self.ttl_s)
+        except RevisionChanged:
+            # A renewal whose answer was lost counts as one: then what is there is our own.
+            entry = await self._bucket.get(self._key, fresh=True)
+            if entry is None or _claim(entry.value).instance != self._instance:
+                raise
+            return await self._bucket.update(self._key, claim, revision=entry.revision, ttl_s=self.ttl_s)
 
     @property
     def has_twin(self) -> bool:
-        """Whether another process runs with this holder's name. Harmless (the fence), but they fight for partitions.
+        """Whether another process runs with this holder's name, so that this one gets no partitions.
 
-        More than once in a row: our own entry from before a restart is seen at most for `ttl_s`.
+        More than some refusals in a row: our own lease from before a restart stands in the way for `ttl_s` at most.
         """
-        return self._seen_others > _TWIN_AFTER
+        return self._refused > _TWIN_AFTER
 
-    async def members(self) -> list[str]:
-        """Who is there, sorted."""
-        return sorted([key.removeprefix(f"{_MEMBER}.") for key in await self._bucket.keys(_MEMBER)])
+    async def holders(self) -> dict[str, frozenset[int]]:
+        """Who is there, and which partitions each says that it holds; this process's own lease is among them."""
+        prefix = self._bucket.subject(_HOLDER) + "."
+        # One request: holders are few, and their keys short.
+        found = await read_range(self._conn, bucket_stream(LEASES), first=1, subject_filter=f"{prefix}>")
+        return {one.subject.removeprefix(prefix): frozenset(_claim(one.data).partitions) for one in found}
 
     async def leave(self) -> None:
-        """Say that we are going, so that others need not wait for the time to run out."""
-        await self._purge(f"{_MEMBER}.{self.holder}", up_to=None)
+        """Give everything up, so that others need not wait for the time to run out. Another's lease is left alone."""
+        if self._revision:
+            body = {"filter": self._bucket.subject(self._key), "seq": self._revision + 1}
+            await self._conn.api(f"STREAM.PURGE.{bucket_stream(LEASES)}", body)
+            self._revision = 0
 
-    async def _purge(self, key: str, *, up_to: int | None) -> None:
-        body: dict[str, object] = {"filter": self._bucket.subject(key)}
-        if up_to is not None:
-            body["seq"] = up_to + 1
-        await self._conn.api(f"STREAM.PURGE.{bucket_stream(LEASES)}", body)
+    @property
+    def _key(self) -> str:
+        return f"{_HOLDER}.{self.holder}"
 
 
-def _key(partition: int) -> str:
-    return f"{_LEASE}.{partition}"
+def _claim(value: bytes) -> _Claim:
+    """A holder whose key says what nobody understands is there, and holds nothing."""
+    try:
+        return msgspec.json.decode(value, type=_Claim)
+    except msgspec.MsgspecError:
+        return _Claim(instance="")
 
 
 def assign(members: Iterable[str], partitions: int) -> Mapping[str, Sequence[int]]:

@@ -1,8 +1,9 @@
 """The router daemon: which partitions are ours, and what runs for them.
 
-Every third of a lease's time it says that it is there, sees which partitions are its share, takes free leases, renews
-its own and lets go of what is another's. Each partition it has runs as one task (`Lane`), fed by one intake a source.
-Leases only spread the work: that no two routers commit is the fence's doing. Started by `trinario router run` and `up`.
+Every third of a lease's time it sees who is there and which partitions are its share, lets go of what is another's, and
+says in one write that it is there and what it holds, with those of its share that nobody else does. Each partition it
+has runs as one task (`Lane`), fed by one intake a source. Leases only spread the work: that no two routers commit is
+the fence's doing. Started by `trinario router run` and `up`.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import gc
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from bus.connection import ApiError, Connection, NoAnswer, NoResponder, NotConne
 from bus.health import HealthServer
 from bus.keys import ensure_keys
 from bus.kv import Bucket
-from bus.leases import Lease, LeaseLost, Leases, assign
+from bus.leases import LeaseLost, Leases, assign
 from bus.metrics import Sample
 from bus.runtime import until_closed
 from bus.spans import open_tracer
@@ -124,9 +126,9 @@ class Router:
     def __init__(self, *, shared: Shared, leases: Leases, port: int = 0) -> None:
         self._shared, self._leases = shared, leases
         self._lanes: dict[int, Lane] = {}
-        self._owned: dict[int, Lease] = {}
         self._owners: dict[int, asyncio.Task[None]] = {}
         self._leaving: set[int] = set()
+        self._released = asyncio.Event()
         self._intakes = [
             Intake(shared.conn, source=source, lanes=self._lanes, partitions=shared.partitions, batch=shared.batch)
             for source in shared.sources
@@ -179,11 +181,11 @@ class Router:
             group.create_task(self._every(_REFRESH_S, self._refresh))
             group.create_task(self._every(_SNAPSHOT_S, self._snapshot))
             group.create_task(self._every(_LOOK_S, self._look))
-            group.create_task(self._every(self._leases.ttl_s / 3, lambda: self._share(group)))
+            group.create_task(self._keep_sharing(group))
             ready()
 
     async def close(self) -> None:
-        """Close what is open; leases of lanes that could not let go run out."""
+        """Close what is open; a lease that could not be given up runs out."""
         await self._health.stop()
         try:
             async with asyncio.timeout(_DRAIN_S):
@@ -230,31 +232,44 @@ class Router:
         for lane in list(self._lanes.values()):
             await lane.states.flush()
 
-    async def _share(self, group: asyncio.TaskGroup) -> None:
-        """One round of leases: ours are renewed, our share's free ones taken, what is another's share let go of."""
-        await self._leases.heartbeat()
-        members = await self._leases.members()
-        self._shared.counts.routers = len(members)
-        share = set(assign(members, self._shared.partitions).get(self._leases.holder, ()))
-        for partition in set(self._owned) - share:
-            self._let_go(partition)
-        await asyncio.gather(*map(self._renew, list(self._owned)))
-        for lease in await asyncio.gather(*map(self._leases.try_acquire, share - set(self._owned) - set(self._owners))):
-            if lease is not None:
-                self._owned[lease.partition] = lease
-                self._owners[lease.partition] = group.create_task(self._own(lease.partition))
+    async def _keep_sharing(self, group: asyncio.TaskGroup) -> None:
+        """A round every third of the lease's time; sooner when something was let go of, since others wait for it."""
+        while True:
+            self._released.clear()
+            try:
+                await self._share(group)
+            except _AWAY as error:
+                _log.warning("router.bus_away", reason=str(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._leases.ttl_s / 3):
+                    await self._released.wait()
 
-    async def _renew(self, partition: int) -> None:
-        lease = self._owned.get(partition)
-        if lease is None:
-            return  # let go of meanwhile
-        try:
-            renewed = await self._leases.renew(lease)
-            if partition in self._owned:
-                self._owned[partition] = renewed
-        except LeaseLost:
-            _log.warning("lease.lost", partition=partition)
+    async def _share(self, group: asyncio.TaskGroup) -> None:
+        """One round: let go of what is another's share, renew the lease, and begin with what of ours nobody holds.
+
+        Who is new only says so at first, and looks again: others may be starting at the same time.
+        """
+        held = await self._leases.holders()
+        members = {*held, self._leases.holder}
+        self._shared.counts.routers = len(members)
+        share = set(assign(members, self._shared.partitions)[self._leases.holder])
+        for partition in set(self._owners) - share:
             self._let_go(partition)
+        others = {one for holder, partitions in held.items() if holder != self._leases.holder for one in partitions}
+        is_known = self._leases.holder in held
+        new = share - others - set(self._owners) if is_known else set()
+        try:
+            await self._leases.hold({*self._owners, *new})
+        except LeaseLost as error:
+            if self._owners:
+                _log.warning("lease.lost", reason=str(error), partitions=sorted(self._owners))
+            for partition in list(self._owners):
+                self._let_go(partition)
+            return
+        if not is_known:
+            self._released.set()
+        for partition in new:
+            self._owners[partition] = group.create_task(self._own(partition))
 
     def _let_go(self, partition: int) -> None:
         """Once: a second cancellation would break off what it still has to write."""
@@ -274,7 +289,9 @@ class Router:
                 await asyncio.sleep(min(pause_s, _LONGEST_PAUSE_S))
                 await self._shared.conn.wait_connected(within_s=3600)
         finally:
-            await self._release(partition)
+            self._owners.pop(partition)
+            self._leaving.discard(partition)
+            self._released.set()
 
     async def _own_once(self, partition: int) -> None:
         try:
@@ -301,16 +318,6 @@ class Router:
                 await lane.states.flush()
         except (TimeoutError, *_AWAY):
             _log.warning("snapshot.left_out", partition=lane.partition)
-
-    async def _release(self, partition: int) -> None:
-        lease = self._owned.pop(partition)
-        self._owners.pop(partition)
-        self._leaving.discard(partition)
-        try:
-            async with asyncio.timeout(_DRAIN_S):
-                await self._leases.release(lease)
-        except (TimeoutError, *_AWAY):
-            _log.warning("lease.left_to_expire", partition=partition)
 
     def _tell_intakes(self) -> None:
         for intake in self._intakes:

@@ -309,24 +309,21 @@ def test_what_has_a_time_to_live_vanishes_after_it_and_leaves_no_mark(backbone: 
 
     async def contract(open_one: Open) -> None:
         conn = await open_one()
-        one, other = Leases(conn, holder="one", ttl_s=1), Leases(conn, holder="other", ttl_s=1)
-        lease = await one.try_acquire(3)
-        assert lease is not None
-        assert await other.try_acquire(3) is None
-        lease = await one.renew(lease)
+        one, other = Leases(conn, holder="one", ttl_s=1), Leases(conn, holder="other", ttl_s=60)
+        await one.hold([3])
+        await one.hold([3, 4])
+        assert await other.holders() == {"one": frozenset({3, 4})}
 
-        async def taken() -> None:
-            assert await other.try_acquire(3) is not None
+        async def ran_out() -> None:
+            assert await other.holders() == {}
 
-        await must.eventually(taken)
+        await must.eventually(ran_out)
         with pytest.raises(LeaseLost):
-            await one.renew(lease)
-        mine = await one.try_acquire(4)
-        assert mine is not None
-        await one.release(mine)
-        assert await other.try_acquire(4) is not None
-        await one.release(mine)
-        assert (await one.holders())[4] == "other"
+            await one.hold([3])
+        await other.hold([3])
+        await one.hold([4])
+        await other.leave()
+        assert await one.holders() == {"one": frozenset({4})}
 
     backbone.hold(contract)
 

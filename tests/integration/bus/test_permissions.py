@@ -38,7 +38,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "commit to the log": _publish("log.0"),
     "write the directory": _publish("$KV.DIRECTORY.per_alice"),
     "write another rail's capabilities": _publish("$KV.RAILS.messenger"),
-    "take a lease": _publish("$KV.LEASES.lease.0"),
+    "take a lease": _publish("$KV.LEASES.holder.r1"),
     "bury another rail's dead": _publish("dead.outlet.messenger"),
     "say that an operator settled a letter": _publish("dead.dropped.whatsapp"),
     "ask another bridge for a redrive": lambda conn: conn.request(subjects.redrive("messenger"), wait_s=_WAIT_S),
@@ -135,9 +135,9 @@ async def test_router_ledger_console_and_operator_may_do_theirs(connect: Connect
     """The other roles' daily work, each with its own key."""
     router = await connect("router")
     leases = Leases(router, holder="r1")
-    lease = await leases.try_acquire(0)
-    assert lease is not None
-    await leases.release(lease)
+    await leases.hold([0])
+    await leases.leave()
+    assert await leases.holders() == {}
     await Committer(router, subject="log.0", expected=0).commit(b"record")
     operator = await connect("operator")
     await Publisher(operator).publish(subjects.ingress("operator", 0), b"link", "evt_1")

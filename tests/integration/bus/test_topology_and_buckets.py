@@ -1,7 +1,5 @@
 """The topology, made and made again; buckets and leases on it."""
 
-import asyncio
-
 import pytest
 
 from bus import subjects, topology
@@ -91,42 +89,67 @@ async def test_many_keys_are_read_in_few_requests(admin: Connection) -> None:
     assert await bucket.keys("hand") == []
 
 
-async def test_a_lease_has_one_holder_until_it_runs_out(connect: Connect) -> None:
-    """Another takes it over when the time is up; the old holder is told."""
+async def test_a_lease_says_what_is_held_until_it_runs_out(connect: Connect) -> None:
+    """What is held changes with every renewal; a holder that comes too late is told, and may begin anew."""
     one, other = Leases(await connect("router"), holder="r1", ttl_s=1), Leases(await connect("router"), holder="r2")
-    lease = await one.try_acquire(5)
-    assert lease is not None
-    assert await other.try_acquire(5) is None
-    renewed = await one.renew(lease)
-    assert await one.holders() == {5: "r1"}
+    await one.hold([5, 7])
+    await one.hold([5])
+    assert await other.holders() == {"r1": frozenset({5})}
+
+    async def ran_out() -> None:
+        assert await other.holders() == {}
+
+    await must.eventually(ran_out)
+    await other.hold([5])
     with pytest.raises(LeaseLost):
-        await one.renew(lease)
-
-    async def taken_over() -> int:
-        taken = await other.try_acquire(5)
-        assert taken is not None
-        return taken.revision
-
-    assert await must.eventually(taken_over) > renewed.revision
-    with pytest.raises(LeaseLost):
-        await one.renew(renewed)
-    await one.release(renewed)
-    assert await other.holders() == {5: "r2"}
+        await one.hold([5])
+    assert await one.holders() == {"r2": frozenset({5})}
+    await one.hold([])
+    assert await one.holders() == {"r1": frozenset(), "r2": frozenset({5})}
 
 
-async def test_a_released_lease_is_free_at_once_and_members_come_and_go(connect: Connect) -> None:
-    """No waiting for the time to run out after an orderly end."""
+async def test_a_lease_that_was_given_up_is_gone_at_once(connect: Connect) -> None:
+    """No waiting for the time to run out after an orderly end; another's lease stays."""
     conn = await connect("router")
     one, other = Leases(conn, holder="r1", ttl_s=60), Leases(conn, holder="r2", ttl_s=60)
-    lease = await one.try_acquire(0)
-    assert lease is not None
-    await one.release(lease)
-    assert await other.try_acquire(0) is not None
-    await asyncio.gather(one.heartbeat(), other.heartbeat())
-    await one.heartbeat()
-    assert await other.members() == ["r1", "r2"]
+    await one.hold([0])
+    await other.hold([1])
     await one.leave()
-    assert await other.members() == ["r2"]
+    await one.leave()
+    assert await other.holders() == {"r2": frozenset({1})}
+    await one.hold([0])
+    assert await other.holders() == {"r1": frozenset({0}), "r2": frozenset({1})}
+
+
+async def test_a_second_process_of_the_same_name_holds_nothing(connect: Connect) -> None:
+    """Two that were started from one folder: the first goes on, the second is refused and knows why."""
+    conn = await connect("router")
+    first, second = Leases(conn, holder="r1", ttl_s=60), Leases(conn, holder="r1", ttl_s=60)
+    await first.hold([0])
+    for _ in range(5):
+        assert not second.has_twin
+        with pytest.raises(LeaseLost):
+            await second.hold([0])
+    assert second.has_twin
+    await second.leave()
+    await first.hold([0, 1])
+    assert await second.holders() == {"r1": frozenset({0, 1})}
+    await first.leave()
+    await second.hold([2])
+    assert not second.has_twin
+
+
+async def test_a_renewal_whose_answer_was_lost_counts(connect: Connect) -> None:
+    """It was written, and nobody else did it: the next one goes on from there."""
+    conn = await connect("router")
+    one = Leases(conn, holder="r1", ttl_s=60)
+    await one.hold([0])
+    bucket = Bucket(conn, subjects.LEASES)
+    entry = await bucket.get("holder.r1")
+    assert entry is not None
+    await bucket.put("holder.r1", entry.value)
+    await one.hold([0, 1])
+    assert await one.holders() == {"r1": frozenset({0, 1})}
 
 
 async def test_a_deadline_arrives_when_its_time_has_come(connect: Connect) -> None:
