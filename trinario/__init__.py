@@ -8,13 +8,14 @@
     sessions     one token a handle
     client       the Client API of a rail
     accounts     account register, block, unblock
-    messaging    send, inbox, read, watch
+    messaging    send, inbox, timer, read, watch
     changing     edit, unsend, react, vote, download
     shown        a message as a line for people
     nodes        rail node create
     bus_access   a command's connection to the bus
     directory    who is who on the bus, and asking the router for changes
     people       person list, show, link, unlink, prefer
+    lasting      person timer: how long what somebody writes lasts
     inspect      route explain, trace, tail
     status       how each part is doing
     dead         what could not be delivered or understood

@@ -292,6 +292,13 @@ def _people(app: App) -> None:
         "Where a person is to be reached, and whether others see what they have read.",
         "trinario person prefer instagram:@bob --no-receipts --never messenger",
     )
+    _command(
+        person,
+        "timer",
+        "lasting:lasting",
+        "Let what a person writes from now on go by itself.",
+        "trinario person timer instagram:@bob --expires 7d",
+    )
 
 
 def _routing(app: App) -> None:

@@ -154,3 +154,13 @@ async def test_what_is_to_go_goes(town: Trinario) -> None:
     assert (await last(town, BOB[1], CARLA))["after_read_s"] is None
     assert (await town.refused(*asked)).code == 2
     assert (await town.refused("send", "--as", BOB[1], "--to", CARLA, "?", "--expires", "soon")).code == 2
+    own = await town.cli("person", "timer", BOB[1], "--expires", "7d", "--after-read", "1d")
+    assert [(one["after_s"], one["after_read_s"]) for one in own] == [(7 * 24 * 3600, 24 * 3600)]
+
+    async def counts() -> None:
+        native_id = await sent(town, "For a week, or a day.")
+        (story,) = await town.cli("trace", native_id)
+        assert story["after_read_s"] == 24 * 3600
+
+    await eventually(counts)
+    assert (await town.cli("person", "timer", BOB[1], "--off"))[0]["after_s"] == 0

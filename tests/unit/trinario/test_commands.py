@@ -56,6 +56,7 @@ OFFERED = {
     "person link",
     "person unlink",
     "person prefer",
+    "person timer",
     "route explain",
     "route diff",
     "trace",
