@@ -35,9 +35,10 @@ e2e: $(VENV)/.test ## the story over real processes, with kill -9
 soak: $(VENV)/.test ## people write while everything is killed: make soak SEED=7 MINUTES=10 SERVERS=3
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),5) --servers $(or $(SERVERS),1)
 
-simulation: $(VENV)/.test ## other schedules than the tests', and more: make simulation EXAMPLES=1000000; one again: make simulation SEED=7
-	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) --schedules $(or $(EXAMPLES),$(if $(SEED),1,100000))
-	@$(if $(SEED),true,TRINARIO_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest --timeout 0 tests/simulation/test_agreement.py)
+simulation: $(VENV)/.test ## other schedules than the tests', and more: make simulation EXAMPLES=1000000; one of them: make simulation WORLD=whole SEED=7
+	@$(BIN)/python -m tests.simulation --world $(or $(WORLD),bus) $(if $(SEED),--seed $(SEED)) --schedules $(or $(EXAMPLES),$(if $(SEED),1,100000))
+	@$(if $(SEED)$(WORLD),true,$(BIN)/python -m tests.simulation --world whole --schedules $(or $(EXAMPLES),5000))
+	@$(if $(SEED)$(WORLD),true,TRINARIO_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest --timeout 0 tests/simulation/test_agreement.py)
 
 mutants: $(VENV)/.test ## plant bugs in a copy, and expect the tests to find each
 	@$(BIN)/python -m tests.mutants

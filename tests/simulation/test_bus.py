@@ -34,7 +34,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(part: int, before: Server) -> N
         outcome = carry_out(draw(seed), before)
         happened.update(outcome.happened)
         if not outcome.is_good:
-            pytest.fail(explain(seed))
+            pytest.fail(explain("bus", seed))
     assert happened.keys() >= FAULTS.keys()
     assert happened["partition let go: Fenced"]
 

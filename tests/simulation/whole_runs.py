@@ -178,7 +178,7 @@ def _judge(whole: Whole, told: _Told, drained_s: float, happened: Counter[str], 
     differing = [one for one in found if one.what == "rails disagree"]
     if not with_read_states:
         found = [one for one in found if one not in differing]
-        happened["read states that differ"] = bool(differing)
+        happened["read states that differ"] = int(bool(differing))
     found += [
         Finding(invariant="I9 bounded", what="an error that nobody caught", where="", detail=repr(one))
         for one in whole.loop.failures
