@@ -61,7 +61,7 @@ class _Told(msgspec.Struct):
 def carry_out(plan: Plan, before: Before, *, with_read_states: bool = False) -> Outcome:
     """One run, from nothing to quiet. `with_read_states`: judge it for what is known to differ, too.
 
-    Known: what is shown late below something that was read there is unread on that rail, and read on the others.
+    Known: what has no place yet is read on its own rail with what was read elsewhere, and comes unread to the others.
     """
     whole = Whole(plan.seed, before)
     happened: Counter[str] = Counter()
