@@ -16,7 +16,7 @@ import msgspec
 import psutil
 import uvloop
 
-from bench import beside, group, ledger, path
+from bench import beside, budget, group, ledger, path
 from bench.router import compare, summary
 from bus import logs
 from router.daemon import quiet_collector
@@ -81,7 +81,7 @@ def _machine() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print, write."""
+    """Measure, print, write; 1 when a part costs more than `bench/budget.toml` allows."""
     logs.configure("warning")
     quiet_collector()
     quick = os.environ.get("BARS_QUICK") == "1"
@@ -92,7 +92,9 @@ def main() -> int:
     before = msgspec.json.decode(RESULTS.read_bytes()) if RESULTS.exists() else {}
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode({**before, **figures}), indent=2) + b"\n")
     print(f"Written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}.")
-    return 0
+    over = budget.over(figures, budget.read())
+    print(*(f"over budget: {line}" for line in over), sep="\n", end="\n" if over else "")
+    return 1 if over else 0
 
 
 if __name__ == "__main__":
