@@ -18,6 +18,8 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from enum import Enum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ _READY_WITHIN_S, _STOP_WITHIN_S = 120.0, 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _STEADY_AFTER_S = 10.0
 _POLL_S = 0.02
+_PORTS_WITHIN_S = 3.0
+"""A server that listens has written its ports file, if it ever can: a full disk lets it run without one."""
 _PR_SET_PDEATHSIG = 1
 
 _log = structlog.get_logger(__name__)
@@ -98,6 +102,16 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     authority: Path
 
 
+class Health(Enum):
+    """What a probe of a server found."""
+
+    WELL = "well"
+    FROZEN = "frozen"
+    """A stream met a full disk, or another write error, and takes nothing any more."""
+    AWAY = "away"
+    """No answer, or not ready."""
+
+
 class EmbeddedServer:
     """One nats-server on 127.0.0.1, in a folder of its own. `port` 0 takes a free one and keeps it over restarts."""
 
@@ -120,7 +134,7 @@ class EmbeddedServer:
         `max_file_bytes` None: four fifths of what is free now. `sync_always` False loses messages on power cuts.
 
         A server that was healthy and then fails `sick_after` probes in a row is killed and started again: a stream
-        that met a full disk or a write error stays frozen until then.
+        that met a full disk or a write error stays frozen until then. It need not have been healthy for that.
         """
         self._probe_every_s, self._sick_after = probe_every_s, sick_after
         self._folder, self._keys, self._rails = folder, keys, list(rails)
@@ -212,13 +226,14 @@ class EmbeddedServer:
         failed: int | None = None  # None: not healthy yet (recovering a large store takes its time)
         try:
             while not (await asyncio.wait({ended}, timeout=self._probe_every_s))[0]:
-                self.is_healthy = await self._probe()
-                if self.is_healthy:
+                health = await self._probe()
+                self.is_healthy = health is Health.WELL
+                if health is Health.WELL:
                     failed = 0
-                elif failed is not None:
-                    failed += 1
+                elif failed is not None or health is Health.FROZEN:
+                    failed = (failed or 0) + 1
                 if failed == self._sick_after:
-                    _log.error("server.sick", failed_probes=failed)
+                    _log.error("server.sick", failed_probes=failed, health=health.value)
                     with suppress(ProcessLookupError):
                         process.kill()
             return ended.result()
@@ -226,20 +241,18 @@ class EmbeddedServer:
             self.is_healthy = False
             ended.cancel()
 
-    async def _probe(self) -> bool:
+    async def _probe(self) -> Health:
         limit = aiohttp.ClientTimeout(total=self._probe_every_s)
+        url = f"{self.monitoring_url}/healthz"
         with suppress(OSError, TimeoutError, aiohttp.ClientError):
-            async with (
-                aiohttp.ClientSession(timeout=limit) as http,
-                http.get(f"{self.monitoring_url}/healthz{self._own_health}") as found,
-            ):
-                return found.status == 200
-        return False
-
-    @property
-    def _own_health(self) -> str:
-        """Of a cluster's server only what is its own: that the others are away is no reason to start it again."""
-        return "?js-server-only=true" if self._member is not None else ""
+            async with aiohttp.ClientSession(timeout=limit) as http, http.get(url) as found:
+                said = health_of(found.status, await found.text())
+            if said is not Health.AWAY or self._member is None:
+                return said
+            # Of a cluster's server only what is its own: that the others are away is no reason to start it again.
+            async with aiohttp.ClientSession(timeout=limit) as http, http.get(f"{url}?js-server-only=true") as found:
+                return health_of(found.status, "")
+        return Health.AWAY
 
     async def _launch(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -265,8 +278,14 @@ class EmbeddedServer:
 
     async def _wait_ready(self, process: asyncio.subprocess.Process) -> None:
         ports = self._folder / f"nats-server_{process.pid}.ports"
+        clock = asyncio.get_running_loop().time
+        listens_since_s: float | None = None
         async with aiohttp.ClientSession() as http:
             while True:
+                if listens_since_s is None and self._port and _listens(self._port):
+                    listens_since_s = clock()
+                if listens_since_s is not None and not _is_whole(ports) and clock() - listens_since_s > _PORTS_WITHIN_S:
+                    raise ServerError(f"nats-server could not write {ports}. Is there space on the disk?")
                 if process.returncode is not None:
                     raise ServerError(f"nats-server ended with code {process.returncode}: {self._last_words()}")
                 with suppress(OSError, msgspec.DecodeError, aiohttp.ClientError):
@@ -379,6 +398,26 @@ def _take_lock(folder: Path) -> int:
             f"Another nats-server works in {folder}. Stop it, or choose another data folder (`--data DIR`)."
         ) from error
     return descriptor
+
+
+def health_of(status: int, said: str) -> Health:
+    """What an answer of ``/healthz`` means. A write error stays until the server is started again."""
+    if status == HTTPStatus.OK:
+        return Health.WELL
+    return Health.FROZEN if "write error" in said else Health.AWAY
+
+
+def _is_whole(ports: Path) -> bool:
+    try:
+        return bool(msgspec.json.decode(ports.read_bytes()))
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _check_port(port: int) -> None:
