@@ -1,14 +1,19 @@
 """The embedded nats-server, and the bus's streams, buckets and consumers on it (or on a NATS run by somebody else)."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from bus import topology
 from bus.cluster import Cluster
 from bus.config import Settings
+from bus.connection import ApiError, NoAnswer, NoResponder, NotConnected
 from bus.keys import all_roles, ensure_keys
 from bus.runtime import run_daemon
 from bus.server import EmbeddedServer
@@ -17,6 +22,9 @@ from trinario.daemons.alone import configured, place_of, say_ready
 from trinario.failures import Misconfigured
 from trinario.options import COMMON, Common, Flag
 from trinario.settings import nats_ports
+
+_ANSWERS_WITHIN_S, _PAUSE_S = 60.0, 0.5
+_log = structlog.get_logger(__name__)
 
 _THREE = {"TRINARIO_NATS__SERVERS": "3"}
 
@@ -63,13 +71,30 @@ async def make_bus(settings: Settings, url: str) -> None:
     """Make the streams, buckets and consumers on a NATS, or leave them as they are. It must know our admin's key."""
     ensure_keys(place_of(settings).folder("keys"), all_roles(settings.rails))
     async with connected(place_of(settings), role="admin", url=url) as connection:
-        await topology.ensure(
-            connection,
-            rails=list(settings.rails),
-            partitions=settings.router.partitions,
-            replicas=settings.nats.replicas or settings.nats.servers,
-            limits=topology.limits_of(settings.nats),
+        await _surely(
+            lambda: topology.ensure(
+                connection,
+                rails=list(settings.rails),
+                partitions=settings.router.partitions,
+                replicas=settings.nats.replicas or settings.nats.servers,
+                limits=topology.limits_of(settings.nats),
+            )
         )
+
+
+async def _surely(make: Callable[[], Awaitable[None]]) -> None:
+    """Again while nobody answers: after all servers of a cluster have died each stream has to find a leader first."""
+    clock = asyncio.get_running_loop().time
+    until_s = clock() + _ANSWERS_WITHIN_S
+    while True:
+        try:
+            return await make()
+        except (NoAnswer, NoResponder, NotConnected, ApiError) as error:
+            is_for_good = isinstance(error, ApiError) and error.code != HTTPStatus.SERVICE_UNAVAILABLE
+            if is_for_good or clock() > until_s:
+                raise
+            _log.warning("bus.not_made", reason=str(error))
+        await asyncio.sleep(_PAUSE_S)
 
 
 def nats_run(*, config: Path | None = None, cluster: Flag = False, common: Common = COMMON) -> int:
