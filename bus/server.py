@@ -38,6 +38,7 @@ _READY_WITHIN_S, _STOP_WITHIN_S = 120.0, 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _STEADY_AFTER_S = 10.0
 _POLL_S = 0.02
+_FOR_GOOD = ("write error", "JetStream not enabled")  # a stream, or all of JetStream, that met a full disk
 _PORTS_WITHIN_S = 3.0
 """A server that listens has written its ports file, if it ever can: a full disk lets it run without one."""
 _PR_SET_PDEATHSIG = 1
@@ -388,7 +389,7 @@ def _routes(member: Member) -> dict[str, Any]:
 
 
 def _take_lock(folder: Path) -> int:
-    """An open, locked file that the server inherits: the lock lives as long as the server, even when we are killed."""
+    """An open, locked file that the server inherits: the lock lives as long as it, even when we are killed."""
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -404,7 +405,7 @@ def health_of(status: int, said: str) -> Health:
     """What an answer of ``/healthz`` means. A write error stays until the server is started again."""
     if status == HTTPStatus.OK:
         return Health.WELL
-    return Health.FROZEN if "write error" in said else Health.AWAY
+    return Health.FROZEN if any(words in said for words in _FOR_GOOD) else Health.AWAY
 
 
 def _is_whole(ports: Path) -> bool:

@@ -103,4 +103,5 @@ def test_what_an_answer_of_healthz_means() -> None:
     """A frozen stream is told from a server that only waits for the others of its cluster."""
     assert health_of(200, '{"status":"ok"}') is Health.WELL
     assert health_of(503, FROZEN) is Health.FROZEN
+    assert health_of(503, '{"status":"unavailable","error":"JetStream not enabled (10076)"}') is Health.FROZEN
     assert health_of(503, '{"status":"unavailable","error":"no contact with meta leader"}') is Health.AWAY
