@@ -56,6 +56,7 @@ CAPABILITIES = Capabilities(
     groups=Level.FULL,
     group_most=250,
     typing=Level.FULL,
+    presence=Level.FULL,
     reaction=Level.FULL,
 )
 

@@ -72,6 +72,7 @@ CAPABILITIES = Capabilities(
     groups=Level.FULL,
     group_most=1024,
     typing=Level.FULL,
+    presence=Level.FULL,
     reaction=Level.PARTIAL,
 )
 

@@ -34,7 +34,7 @@ from schemas.events import (
     Unsend,
     Vote,
 )
-from schemas.live import Typing
+from schemas.live import Presence, Typing
 from schemas.log import VERSION, Conversation, Leg, Record, Seat
 from schemas.people import Person
 
@@ -58,7 +58,7 @@ EVENTS = (
     Unlink,
     Prefer,
 )
-TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities, Letter, Note, Redriven, Typing)
+TYPES = (*EVENTS, Record, Leg, Seat, Conversation, Person, Capabilities, Letter, Note, Redriven, Typing, Presence)
 MSGPACK = "application/msgpack"
 
 # Addresses come from the functions that build the subjects, with the parameters put back in.
@@ -83,8 +83,8 @@ CHANNELS: dict[str, tuple[str, str, tuple[type, ...]]] = {
         .replace("7", "{partition}")
         .replace("rail", "{rail}")
         .replace("kind", "{kind}"),
-        "What is never stored: who is writing. Core NATS; may be lost.",
-        (Typing,),
+        "What is never stored: who is writing, and who is there. Core NATS; may be lost.",
+        (Typing, Presence),
     ),
     "redrive": (
         subjects.redrive("rail").replace(".rail.", ".{rail}."),

@@ -91,3 +91,5 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     group_most: int = 0
     """Members of one group."""
     typing: Level = Level.DROPPED
+    presence: Level = Level.DROPPED
+    """Whether somebody is there, and when they last were."""

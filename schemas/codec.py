@@ -14,7 +14,7 @@ from schemas.dead import Letter, Note, Redriven
 from schemas.errors import NotUnderstood
 from schemas.events import AnyEvent
 from schemas.ids import RailName
-from schemas.live import Typing
+from schemas.live import Presence, Typing
 from schemas.log import Conversation, Leg, Record, Seat
 from schemas.people import Person
 
@@ -49,6 +49,7 @@ decode_conversation: Callable[[bytes | msgspec.Raw], Conversation] = _reader(Con
 decode_capabilities: Callable[[bytes | msgspec.Raw], Capabilities] = _reader(Capabilities, "capabilities")
 decode_letter: Callable[[bytes | msgspec.Raw], Letter] = _reader(Letter, "a dead letter")
 decode_note: Callable[[bytes | msgspec.Raw], Note] = _reader(Note, "a note on a dead letter")
+decode_presence: Callable[[bytes | msgspec.Raw], Presence] = _reader(Presence, "a sign of presence")
 decode_typing: Callable[[bytes | msgspec.Raw], Typing] = _reader(Typing, "a sign of typing")
 decode_redriven: Callable[[bytes | msgspec.Raw], Redriven] = _reader(Redriven, "an answer to a redrive")
 

@@ -207,6 +207,9 @@ class Prefer(Event, frozen=True, kw_only=True, gc=False, tag="prefer"):
     keeps: bool | None = None
     timer: Timer | None = None
     """Both 0: no timer any more."""
+    presence: bool | None = None
+    offline_on: tuple[str, ...] | None = None
+    offline_until_ms: int | None = None
 
 
 TargetEvent = Edit | Unsend | Reaction | Vote

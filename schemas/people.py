@@ -37,6 +37,16 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """This person keeps what others take back: in direct conversations their rails are only told of it."""
     timer: Timer | None = None
     """How long what this person writes lasts, if nobody wishes it to be shorter."""
+    presence: bool = False
+    """Others are shown when this person is there, and when they were last; only on their own wish."""
+    offline_on: tuple[RailName, ...] = ()
+    """Rails on which this person appears offline, and of which the others are not told that they are there."""
+    offline_until_ms: int = 0
+    """Until then this person appears offline everywhere (Unix milliseconds)."""
+
+    def shows_presence(self, rail: str, *, now_ms: int) -> bool:
+        """Whether others may be shown that this person is there: as seen on this rail, or on it."""
+        return self.presence and rail not in (*self.offline_on, *self.never) and now_ms >= self.offline_until_ms
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,13 +1,15 @@
 """person list, show, link, unlink, prefer: who is who, and who is the same person."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from schemas.events import Link, Prefer, Unlink
 from schemas.handles import Handle, parse
 from schemas.ids import RailName
-from schemas.people import Person
+from schemas.people import Person, Preferences
 from trinario.codes import GOOD_FOR_MS, Asked, Codes
 from trinario.directory import Directory, new_event_id, now_ms
 from trinario.failures import Misused, NotFound
@@ -127,9 +129,12 @@ async def prefer(
     never: Annotated[list[str] | None, Parameter(negative=(), show_default=False)] = None,
     everywhere: Flag = False,
     keep: Annotated[bool | None, Parameter(show_default=False)] = None,
+    presence: Annotated[bool | None, Parameter(show_default=False)] = None,
+    offline_on: Annotated[list[str] | None, Parameter(negative=(), show_default=False)] = None,
+    offline_until: Annotated[str | None, Parameter(show_default=False)] = None,
     common: Common = COMMON,
 ) -> None:
-    """Where a person is to be reached, whether others see what they have read, whether they keep what others take back.
+    """Where a person is to be reached, what others see of their reading and their being there, what they keep.
 
     Parameters
     ----------
@@ -143,24 +148,50 @@ async def prefer(
         Reach the person on all rails again.
     keep
         Keep what others take back, in direct conversations: the message stays, with a notice.
+    presence
+        Show others when this person is there and when they last were. Nobody is shown without this.
+    offline_on
+        A rail on which to appear offline; may be given several times. "none": on none any more.
+    offline_until
+        Appear offline everywhere until then, in ISO form; "now": no longer.
     """
     if never and everywhere:
         raise Misused("--never and --everywhere contradict each other. Give one of them.")
-    if receipts is None and keep is None and not never and not everywhere:
-        raise Misused("Say what to prefer: --receipts, --no-receipts, --never RAIL, --everywhere, --keep or --no-keep.")
-    whose, place = parse(handle), common.place()
+    wishes = Prefer(
+        id=new_event_id("prefer"),
+        handle=parse(handle),
+        receipts=receipts,
+        never=tuple(RailName(rail) for rail in never or ()) if never or everywhere else None,
+        keeps=keep,
+        presence=presence,
+        offline_on=None if offline_on is None else tuple(rail for rail in offline_on if rail != "none"),
+        offline_until_ms=None if offline_until is None else _until(offline_until),
+    )
+    if all(getattr(wishes, name) is None for name in _WISHES):
+        raise Misused("Say what to prefer: --receipts, --never RAIL, --keep, --presence or another; see --help.")
+    place = common.place()
     known = running(place).rails
-    unknown = set(never or ()) - set(known)
+    unknown = {*(wishes.never or ()), *(wishes.offline_on or ())} - set(known)
     if unknown:
         raise NotFound(f"There is no rail {min(unknown)!r}. The rails are: {', '.join(known)}.")
-    rails = tuple(RailName(rail) for rail in never or ()) if never or everywhere else None
+    whose = wishes.handle
     async with Directory.opened(place) as directory:
         await directory.named(whose)
-        await directory.ask(
-            Prefer(id=new_event_id("prefer"), handle=whose, receipts=receipts, never=rails, keeps=keep, at_ms=now_ms())
-        )
+        await directory.ask(msgspec.structs.replace(wishes, at_ms=now_ms()))
         person = await directory.named(whose)
     _print(common.output(), person)
+
+
+_WISHES = ("receipts", "never", "keeps", "presence", "offline_on", "offline_until_ms")
+
+
+def _until(words: str) -> int:
+    if words == "now":
+        return 0
+    try:
+        return int(datetime.fromisoformat(words).astimezone().timestamp() * 1000)
+    except ValueError as error:
+        raise Misused(f"{words!r} is no time. Give one like 2030-01-31T18:00, or now.") from error
 
 
 def as_json(person: Person) -> dict[str, Any]:
@@ -174,6 +205,9 @@ def as_json(person: Person) -> dict[str, Any]:
             "receipts": wishes.receipts,
             "never": list(wishes.never),
             **({"keeps": True} if wishes.keeps else {}),
+            **({"presence": True} if wishes.presence else {}),
+            **({"offline_on": list(wishes.offline_on)} if wishes.offline_on else {}),
+            **({"offline_until_ms": wishes.offline_until_ms} if wishes.offline_until_ms else {}),
         },
     }
 
@@ -191,8 +225,16 @@ def _card(person: Person) -> str:
             f"  receipts: {'shown to others' if wishes.receipts else 'not shown'}",
             f"  reached: {'everywhere' if not wishes.never else 'never on ' + ', '.join(wishes.never)}",
             *(["  keeps what others take back"] if wishes.keeps else []),
+            *([f"  presence: {_shown_where(wishes)}"] if wishes.presence else []),
         ]
     )
+
+
+def _shown_where(wishes: Preferences) -> str:
+    where = f", but offline on {', '.join(wishes.offline_on)}" if wishes.offline_on else ""
+    if wishes.offline_until_ms > now_ms():
+        return f"offline until {datetime.fromtimestamp(wishes.offline_until_ms / 1000).astimezone():%Y-%m-%d %H:%M}"
+    return f"shown to others{where}"
 
 
 def _people_table(everyone: list[Person]) -> "RenderableType | str":

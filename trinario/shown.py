@@ -86,6 +86,8 @@ def happened(news: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one line a kind
             return f"{news['native_id']} failed: {news['error']['message']}"
         case "typing":
             return f"{news['by']} {'is writing...' if news['on'] else 'has stopped writing'}"
+        case "presence":
+            return f"{news['by']} is {'there' if news['online'] else 'not there'}"
         case other:
             return f"{other}: {news.get('thread', '')}"
 

@@ -194,6 +194,13 @@ class NativeTyping(msgspec.Struct, frozen=True, kw_only=True):
     on: bool
 
 
+class NativePresence(msgspec.Struct, frozen=True, kw_only=True):
+    """The app of `actor` shows them as being there, or no longer. Never kept, and never told twice."""
+
+    actor: str
+    on: bool
+
+
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     """One update that could not be read; parked with its bytes, and the rest goes on."""
 
@@ -217,7 +224,7 @@ Lasting: TypeAlias = (
 )
 """What is claimed, and never lost."""
 
-Native: TypeAlias = Lasting | NativeTyping
+Native: TypeAlias = Lasting | NativeTyping | NativePresence
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from bridges.kit.orders import OrderTeller
 from bridges.kit.outbox import AWAY, Outbox
 from bridges.kit.outlet import Outlet
 from bridges.kit.people import People
+from bridges.kit.presence import Attendance
 from bridges.kit.rail import RailClient
 from bridges.kit.redrive import Redriver
 from bridges.kit.resolve import Resolver
@@ -144,6 +145,17 @@ class Bridge:
             on_adoptions=self.adopter.wake,
             now_ms=now_ms,
         )
+        self.attendance = Attendance(
+            translator=translator,
+            conn=conn,
+            store=store,
+            client=client,
+            accounts_=self.accounts,
+            people=self.people,
+            partitions=partitions,
+            clock_s=clock_s,
+            now_ms=now_ms,
+        )
         self.live = Live(
             translator=translator,
             conn=conn,
@@ -153,6 +165,7 @@ class Bridge:
             people=self.people,
             partitions=partitions,
             clock_s=clock_s,
+            attendance=self.attendance,
         )
         self.hold = Hold(rail=rail, conn=conn, clock_s=clock_s)
         self.intake = Intake(
@@ -259,6 +272,7 @@ class Bridge:
                 self.log.run(),
                 self.subscriber.run(callback),
                 self.live.run(),
+                self.attendance.run(),
                 self._tell_capabilities(),
                 self._count(),
                 until_closed(self._conn),

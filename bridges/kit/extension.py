@@ -14,6 +14,7 @@ from bridges.kit.contract import (
     NativeGroup,
     NativeMark,
     NativeMessage,
+    NativePresence,
     NativeTimer,
     NativeTyping,
     NativeUnsend,
@@ -94,6 +95,11 @@ class _Typing(msgspec.Struct, frozen=True):
     on: bool
 
 
+class _Presence(msgspec.Struct, frozen=True):
+    node: str
+    on: bool
+
+
 class _Mark(msgspec.Struct, frozen=True):
     node: str
     peer: str
@@ -171,6 +177,7 @@ _polls = msgspec.json.Decoder(_Poll)
 _votes = msgspec.json.Decoder(_Vote)
 _group_changes = msgspec.json.Decoder(_GroupChange)
 _typings = msgspec.json.Decoder(_Typing)
+_presences = msgspec.json.Decoder(_Presence)
 _marks = msgspec.json.Decoder(_Mark)
 _timers = msgspec.json.Decoder(_Timer)
 _groups = msgspec.json.Decoder(_Group)
@@ -226,9 +233,8 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
     elif change.field == "marks":
         mark_ = _marks.decode(change.value)
         yield NativeMark(actor=mark_.node, peer=mark_.peer, mark=mark_.mark, on=mark_.on, epoch=mark_.epoch)
-    elif change.field == "typing":
-        typing_ = _typings.decode(change.value)
-        yield NativeTyping(actor=typing_.node, peer=typing_.peer, on=typing_.on)
+    elif change.field in ("typing", "presence"):
+        yield _read_sign(change)
     elif change.field == "timers":
         told = _timers.decode(change.value)
         yield NativeTimer(
@@ -238,6 +244,14 @@ def _read_change(change: _Change, at_ms: int) -> Iterator[Native]:
             after_read_s=told.after_read_s,
             at_ms=told.at_ms or at_ms,
         )
+
+
+def _read_sign(change: _Change) -> NativeTyping | NativePresence:
+    if change.field == "typing":
+        typing_ = _typings.decode(change.value)
+        return NativeTyping(actor=typing_.node, peer=typing_.peer, on=typing_.on)
+    there = _presences.decode(change.value)
+    return NativePresence(actor=there.node, on=there.on)
 
 
 def _read_poll(poll: _Poll) -> NativeMessage:
@@ -364,6 +378,12 @@ def unsend(*, node: str, native_id: str, expired: bool = False) -> Call:
 def typing(*, node: str, peer: str, on: bool) -> Call:
     """`node` is writing to `peer` (an account, or a group that it is in), or no longer."""
     return Call(method="POST", path=f"{BASE}/{node}/typing", body={"peer": peer, "on": on})
+
+
+def presence(*, node: str, on: bool, seen_ms: int, hidden_from: Sequence[str]) -> Call:
+    """`node` is there, or was about then (0: nothing of it is shown); but not as these accounts see it."""
+    body = {"on": on, "seen_ms": seen_ms, "hidden_from": list(hidden_from)}
+    return Call(method="POST", path=f"{BASE}/{node}/presence", body=body)
 
 
 def timer(*, node: str, peer: str, after_s: int, after_read_s: int) -> Call:

@@ -189,7 +189,7 @@ class Intake:
         For receipts of delivery, which are collected, it is enough that they are in our outbox.
         """
         start_ms = self._now_ms()
-        claims, event_ids = await self.claim(self._live.without_typing(updates), webhook=webhook)
+        claims, event_ids = await self.claim(self._live.lasting(updates), webhook=webhook)
         if not claims:
             return
         await self._outbox.published(event_ids)

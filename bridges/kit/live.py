@@ -15,9 +15,10 @@ import structlog
 
 from bridges.kit import accounts, extension, groups, talks
 from bridges.kit.accounts import Accounts
-from bridges.kit.contract import Call, Lasting, Native, NativeMessage, NativeTyping, Translator
+from bridges.kit.contract import Call, Lasting, Native, NativeMessage, NativePresence, NativeTyping, Translator
 from bridges.kit.outbox import AWAY
 from bridges.kit.people import People
+from bridges.kit.presence import Attendance
 from bridges.kit.rail import RailAway, RailClient, Unanswered
 from bridges.kit.typists import MOST, Saying, Showing, Writer
 from bus import subjects
@@ -52,17 +53,18 @@ class Live:
         people: People,
         partitions: int,
         clock_s: Callable[[], float],
+        attendance: Attendance,
     ) -> None:
         self._rail, self._capabilities = translator.rail, translator.capabilities
         self._conn, self._store, self._client = conn, store, client
         self._accounts, self._people = accounts_, people
-        self._partitions, self._clock_s = partitions, clock_s
+        self._partitions, self._clock_s, self._attendance = partitions, clock_s, attendance
         self._saying, self._showing = Saying(), Showing()
         self._waiting: asyncio.Queue[NativeTyping | Typing] = asyncio.Queue(_WAITING_MOST)
         self._writing: set[tuple[str, str]] = set()
 
-    def without_typing(self, updates: Sequence[Native]) -> list[Lasting]:
-        """The updates that have to be claimed; signs of typing go their own way, or are lost if too many wait.
+    def lasting(self, updates: Sequence[Native]) -> list[Lasting]:
+        """The updates that have to be claimed; signs go their own way, or are lost if too many wait.
 
         Whoever has written what they were writing no longer does, whether their app says so or not.
         """
@@ -70,6 +72,9 @@ class Live:
         for update in updates:
             if isinstance(update, NativeTyping):
                 self._note(update)
+                continue
+            if isinstance(update, NativePresence):
+                self._attendance.note(update)
                 continue
             rest.append(update)
             if isinstance(update, NativeMessage) and (update.author, update.recipient) in self._writing:

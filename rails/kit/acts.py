@@ -11,6 +11,7 @@ from rails.kit import accounts, content, filing, groups, media, messages, outbox
 from rails.kit.content import Details
 from rails.kit.links import MediaLinks
 from rails.kit.model import Account, Failed, Kind, Message, Posted, Received, Refused, Status, Why
+from rails.kit.presence import Presences
 from rails.kit.rail import Rail
 from rails.kit.showing import Showing
 from rails.kit.store import Tx
@@ -26,6 +27,7 @@ class Acts:
         self.now_ms = now_ms
         self.links = links
         self._is_listening = is_listening
+        self.presences = Presences()
 
     def post(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from rails.kit import edges, edits, reactions, timers
+from rails.kit import edges, edits, presence, reactions, timers
 from rails.kit.asked import Asked, node_of, peer_of
 from rails.kit.bodies import flag_member, integer_member, needed, object_member, text_member
 from rails.kit.model import Refused, Why
@@ -56,6 +56,23 @@ def _typing(asked: Asked) -> Json:
     return {"success": True}
 
 
+def _presence(asked: Asked) -> Json:
+    body, acts = asked.call.body, asked.acts
+    hidden_from = body.get("hidden_from") or []
+    if not isinstance(hidden_from, list) or not all(isinstance(one, str) for one in hidden_from):
+        raise Refused(Why.BAD_REQUEST, "hidden_from: expected a list of account ids")
+    presence.take_over(
+        asked.tx,
+        acts.presences,
+        node=node_of(asked),
+        on=flag_member(body, "on", default=True),
+        seen_ms=max(0, integer_member(body, "seen_ms") or 0),
+        hidden_from=hidden_from,
+        now_ms=acts.now_ms(),
+    )
+    return {"success": True}
+
+
 def _timer(asked: Asked) -> Json:
     seconds = {name: integer_member(asked.call.body, name) or 0 for name in ("after_s", "after_read_s")}
     if min(seconds.values()) < 0:
@@ -92,6 +109,7 @@ BY_NODE: Mapping[tuple[str, str], Callable[[Asked], Json]] = {
     ("POST", "unsend"): _unsend,
     ("POST", "vote"): _vote,
     ("POST", "typing"): _typing,
+    ("POST", "presence"): _presence,
     ("POST", "timer"): _timer,
     ("POST", "poll"): _poll,
 }

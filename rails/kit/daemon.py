@@ -33,6 +33,7 @@ from rails.kit.metrics import Metrics
 from rails.kit.model import Refused, Why
 from rails.kit.openapi import document
 from rails.kit.outbox import ascii_json
+from rails.kit.presence_api import PresenceApi
 from rails.kit.rail import Rail
 from rails.kit.store import Store, Tx
 from rails.kit.subscriptions import Subscriptions
@@ -229,6 +230,7 @@ def build(
     app.add_routes(groups.routes())
     app.add_routes(content.routes())
     app.add_routes(timers.routes())
+    app.add_routes(PresenceApi(store=store, acts=acts, metrics=metrics).routes())
     app.add_routes(media_api.routes())
     app.add_routes(operator.routes())
     app.router.add_get("/client/v1/ws", sockets.handle)

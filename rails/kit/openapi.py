@@ -9,6 +9,7 @@ from rails.kit.client_api import Block, NewMessage, ReadMark, Registration, Thre
 from rails.kit.content_api import NewReaction, NewText, NewVote, TypingSign
 from rails.kit.groups_api import GroupChange, Newcomers, NewGroup, NewRole
 from rails.kit.model import Why
+from rails.kit.presence_api import PresenceSign
 from rails.kit.rail import Rail
 from rails.kit.timers_api import NewTimer
 
@@ -84,6 +85,11 @@ ANSWERS: dict[str, Any] = {
             ),
         }
     ),
+    "Presence": {
+        "type": "object",
+        "required": ["handle", "online"],
+        "properties": {"handle": _TEXT, "online": _FLAG, "until_ms": _NUMBER, "last_seen_ms": _NUMBER},
+    },
     "Timer": _object(after_s=_NUMBER, after_read_s=_NUMBER),
     "Read": _object(read=_NUMBER),
     "Group": _object(
@@ -122,6 +128,8 @@ REQUESTS: tuple[tuple[str, str, str, str | None, int, str | None, tuple[str, ...
     ("post", "/client/v1/media", "Upload a file: the body is its bytes", None, 201, "Media", ("name",)),
     ("get", "/client/v1/media/{media_id}", "The bytes of a file", None, 200, None, ()),
     ("post", "/client/v1/typing", "I am typing, or no longer", "TypingSign", 204, None, ()),
+    ("post", "/client/v1/presence", "I am there, or no longer", "PresenceSign", 204, None, ()),
+    ("get", "/client/v1/presence", "Whether somebody is there", None, 200, "Presence", ("with",)),
     ("get", "/client/v1/threads", "My threads, the latest first", None, 200, "Threads", ()),
     ("post", "/client/v1/groups", "Make a group", "NewGroup", 201, "Group", ()),
     ("get", "/client/v1/groups/{group}", "A group that I am or was in", None, 200, "Group", ()),
@@ -158,6 +166,7 @@ _BODIES = (
     NewReaction,
     NewVote,
     TypingSign,
+    PresenceSign,
     NewGroup,
     GroupChange,
     Newcomers,

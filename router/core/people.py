@@ -178,6 +178,9 @@ def _both(one: Preferences, other: Preferences) -> Preferences:
         never=tuple(dict.fromkeys((*one.never, *other.never))),
         keeps=one.keeps and other.keeps,
         timer=shortest_timer(one.timer, other.timer),
+        presence=one.presence and other.presence,
+        offline_on=tuple(dict.fromkeys((*one.offline_on, *other.offline_on))),
+        offline_until_ms=max(one.offline_until_ms, other.offline_until_ms),
     )
 
 
@@ -221,6 +224,9 @@ def _prefer(event: Prefer, people: Lookup) -> PeopleDecision:
         never=before.never if event.never is None else tuple(RailName(rail) for rail in event.never),
         keeps=before.keeps if event.keeps is None else event.keeps,
         timer=before.timer if event.timer is None else shortest_timer(event.timer),
+        presence=before.presence if event.presence is None else event.presence,
+        offline_on=before.offline_on if event.offline_on is None else tuple(map(RailName, event.offline_on)),
+        offline_until_ms=before.offline_until_ms if event.offline_until_ms is None else event.offline_until_ms,
     )
     if after == before:
         return NOTHING_NEW

@@ -31,11 +31,12 @@ from bus.subjects import LOG, ingress, live
 from rails.catalogue import BUNDLED
 from rails.kit.daemon import RailServer
 from rails.kit.daemon import RailSettings as ServerSettings
-from schemas.codec import decode_event, decode_record, decode_typing, encode
+from schemas.codec import decode_event, decode_presence, decode_record, decode_typing, encode
 from schemas.content import Content
-from schemas.events import AccountSeen, AnyEvent, LegResult, Message, Results
+from schemas.events import AccountSeen, AnyEvent, LegResult, Message, Prefer, Results
 from schemas.handles import Handle
 from schemas.ids import (
+    OPERATOR,
     PEOPLE_PARTITION,
     ConversationId,
     EventId,
@@ -45,7 +46,7 @@ from schemas.ids import (
     partition_of,
     person_id,
 )
-from schemas.live import Typing
+from schemas.live import Presence, Typing
 from schemas.log import Entry, order_of
 from tests.must import eventually
 
@@ -156,6 +157,7 @@ class Stage:
         self._numbers = 0
         self._names: list[str] = []
         self._signs: asyncio.Queue[CoreMessage] = asyncio.Queue()
+        self._there: asyncio.Queue[CoreMessage] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as opened:
@@ -171,6 +173,8 @@ class Stage:
             self._publisher = Publisher(self._probe, within_s=60)
             heard = await self._probe.subscribe_core(f"live.*.{self.rail}.typing", self._signs.put)
             opened.push_async_callback(heard.close)
+            heard_there = await self._probe.subscribe_core(f"live.*.{self.rail}.presence", self._there.put)
+            opened.push_async_callback(heard_there.close)
             service = elsewhere(self.rail) or await self._service(opened)
             settings = self._settings(server, service)
             await _started(opened, lambda ready: router.daemon.run(settings, ready=ready))
@@ -350,6 +354,25 @@ class Stage:
             if sign.on:
                 return sign
         raise AssertionError("nobody is said to be writing")
+
+    async def let_be_seen(self) -> None:
+        """Alice and Bob wish that others see when they are there."""
+        for handle in (ALICE, self.bob.handle):
+            wish = Prefer(id=event_id(OPERATOR, "prefer", handle), handle=handle, presence=True)
+            await Publisher(self._conn).publish(ingress(OPERATOR, PEOPLE_PARTITION), encode(wish), wish.id)
+
+    async def is_there(self, *, on: bool) -> None:
+        """Alice is there, or no longer."""
+        sign = Presence(actor=person_id(ALICE), on=on, seen_ms=1_790_000_100_000)
+        await self._probe.publish_core(live(0, PROBE, "presence"), encode(sign))
+
+    async def said_to_be_there(self) -> Presence:
+        """What the rail's bridge has said of somebody who is there."""
+        while not self._there.empty():
+            sign = decode_presence(self._there.get_nowait().body)
+            if sign.on:
+                return sign
+        raise AssertionError("nobody is said to be there")
 
     async def do(
         self, kind: type[AnyEvent], target: EventId, *, conversation: ConversationId | None = None, **more: Any

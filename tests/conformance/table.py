@@ -81,6 +81,7 @@ _FEATURES: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     ),
     "groups": lambda can: f"up to {can.group_most:,} members" if can.groups.is_native else _LEVELS[can.groups],
     "typing": lambda can: _LEVELS[can.typing],
+    "presence": lambda can: _LEVELS[can.presence],
     "forwarded": lambda can: _LEVELS[can.forwarded],
     "link preview": lambda can: _LEVELS[can.preview],
     "location": lambda can: _LEVELS[can.location],

@@ -321,3 +321,26 @@ async def test_typing(stage: Stage) -> None:
             assert (sign.actor, sign.conversation) == (stage.bob_person, stage.conversation)
 
         await eventually(bob_types)
+
+
+async def test_presence(stage: Stage) -> None:
+    """Both ways where it is claimed, of who wishes it; a rail that cannot show it is told nothing of it."""
+    await stage.result(await stage.say(Text(body="wait")))
+    await stage.let_be_seen()
+    async with stage.bob.listening() as until:
+
+        async def alice_is_there() -> None:
+            for on in (False, True):
+                await stage.is_there(on=on)
+            await stage.say(Text(body="that was all"))
+            assert ("presence" in await until("message")) is stage.can.presence.is_native
+
+        await eventually(alice_is_there)
+    if stage.can.presence.is_native:
+
+        async def bob_is_there() -> None:
+            for on in (False, True):
+                assert (await stage.bob.call("POST", "presence", json={"on": on}))[0] == 204
+            assert (await stage.said_to_be_there()).actor == stage.bob_person
+
+        await eventually(bob_is_there)

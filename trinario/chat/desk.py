@@ -54,6 +54,8 @@ class Desk:
                 if one["thread"] == self.open:
                     self.writing = one["by"] if one["on"] else None
                 yield False
+            elif one["type"] == "presence":
+                yield False
             else:
                 if one["type"] == "message" and one["message"]["from"] == self.writing:
                     self.writing = None

@@ -110,6 +110,14 @@ async def test_people_are_shown_linked_unlinked_and_asked(town: Trinario) -> Non
     assert wished["preferences"] == {"receipts": False, "never": ["instagram"]}
     wished = (await town.cli("person", "prefer", one, "--everywhere"))[0]
     assert wished["preferences"] == {"receipts": False, "never": []}
+    wished = (await town.cli("person", "prefer", one, "--presence", "--offline-on", "instagram"))[0]
+    assert wished["preferences"] == {"receipts": False, "never": [], "presence": True, "offline_on": ["instagram"]}
+    until = ("--offline-until", "2100-01-01T00:00:00+00:00")
+    wished = (await town.cli("person", "prefer", one, *until, "--offline-on", "none"))[0]
+    assert wished["preferences"]["offline_until_ms"] == 4_102_444_800_000
+    assert "offline_on" not in wished["preferences"]
+    wished = (await town.cli("person", "prefer", one, "--no-presence", "--offline-until", "now"))[0]
+    assert wished["preferences"] == {"receipts": False, "never": []}
     alone = (await town.cli("person", "unlink", other))[0]
     assert alone["person"] != linked["person"]
     everyone = await town.cli("person", "list")

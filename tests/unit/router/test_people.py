@@ -143,6 +143,21 @@ def test_a_person_of_one_account_has_nothing_to_unlink() -> None:
     assert Town().route(Unlink(id=E, handle=CARLA_IG), OPERATOR).outcome == "unchanged"
 
 
+def test_being_there_is_shown_only_on_ones_own_wish() -> None:
+    """Nobody is by default; of linked persons the more private wish holds; hidden rails and times count."""
+    assert not Preferences().shows_presence("x", now_ms=1)
+    one, other = Preferences(presence=True, offline_on=(RailName("x"),)), Preferences(presence=True, offline_until_ms=9)
+    seen_by_all = msgspec.structs.replace(ALICE, preferences=one), msgspec.structs.replace(BOB, preferences=other)
+    town = Town(*seen_by_all)
+    town.route(Link(id=E, handles=(ALICE_WA, BOB_MS)), OPERATOR)
+    wishes = town.whose(BOB_MS).preferences
+    assert [wishes.shows_presence("y", now_ms=at_ms) for at_ms in (8, 9)] == [False, True]
+    assert not wishes.shows_presence("x", now_ms=9)
+    town = Town(seen_by_all[0], BOB)
+    town.route(Link(id=E, handles=(ALICE_WA, BOB_MS)), OPERATOR)
+    assert not town.whose(ALICE_WA).preferences.presence
+
+
 def test_preferences_change_only_what_is_named() -> None:
     """Absent members stay, and asking for what is so already tells nothing new."""
     town = Town()

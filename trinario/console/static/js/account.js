@@ -129,6 +129,7 @@ class Account extends EventTarget {
     else if (event.type === "group") this.dispatchEvent(new CustomEvent("group", { detail: event }));
     else if (event.type === "typing" || event.type === "pong") this.dispatchEvent(new CustomEvent("typing", { detail: event }));
     else if (event.type === "mark") return this.#readThreadsSoon();
+    else if (event.type === "presence") return;
     // Who in a group has read what, and whatever else: the rail knows.
     else conversation?.refresh(this.#views.get(event.thread) > 0).catch((error) => this.#failed(error));
     if (["message", "read", "order", "group", "mark"].includes(event.type)) this.#readThreadsSoon();
