@@ -157,7 +157,7 @@ class Attendance:
         hidden_from = await self._blocked_handles(person) if shown.seen_ms else []
 
         def call(tx: Transaction) -> Call | None:
-            node = accounts.node_for(tx, self._rail, seat_of(person))
+            node = self._node(tx, person)
             hidden = [found.native_id for handle in hidden_from for found in accounts.by_handle(tx, handle)]
             if node is None:
                 return None
@@ -174,6 +174,15 @@ class Attendance:
         answer = await self._client.ask(asked)
         if answer.status != 200:
             _log.warning("presence.refused", rail=self._rail, status=answer.status)
+
+    def _node(self, tx: Transaction, person: Person) -> str | None:
+        """Who shows them here; a ghost that does not know their latest name yet will do."""
+        seat = seat_of(person)
+        node = accounts.node_for(tx, self._rail, seat)
+        if node is not None or accounts.own_handle(self._rail, seat) is not None:
+            return node
+        ghost = accounts.ghost_of(tx, person.id)
+        return None if ghost is None else ghost.native_id
 
     async def _look_again(self, name: PersonId) -> None:
         """They have changed something: what is shown of them may be no longer."""
