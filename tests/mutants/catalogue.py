@@ -56,6 +56,14 @@ MUTANTS = (
         tests=("tests/properties/test_core.py::test_markers_converge_in_any_order_and_repetition",),
     ),
     Mutant(
+        name="epoch-forgotten",
+        why="The newest change of a mark is right. But what a rail tells may be hours old, and come again.",
+        file="router/core/conversation.py",
+        before="later = before.join(Marker(marks={event.mark: (event.epoch, event.on)}))",
+        after="later = msgspec.structs.replace(before, marks={**before.marks, event.mark: (event.epoch, event.on)})",
+        tests=("tests/properties/test_receipts.py::test_read_state_and_unread_counts_converge",),
+    ),
+    Mutant(
         name="dedup-window-relied-on",
         why="The bus knows the ids it has seen. But only those of its window, and rails try again for days.",
         file="bridges/kit/intake.py",
