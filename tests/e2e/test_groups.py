@@ -168,10 +168,9 @@ async def test_twelve_people_under_faults(federation: Federation, http: aiohttp.
         ("invite", people[11]),
     )
     for what, whom in (*steps, ("", None)):
-        raging = asyncio.create_task(nemesis.rage(lanes=2))
+        raging = asyncio.create_task(nemesis.rage())
         await group.talk(MESSAGES // (len(steps) + 1) + 1)
-        raging.cancel()
-        await asyncio.gather(raging, return_exceptions=True)
+        await nemesis.rest(raging)
         await nemesis.heal()
         await group.everybody_has_seen_it()
         await _change(federation, group, owner, what, whom=whom, gone=gone)
