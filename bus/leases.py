@@ -17,7 +17,7 @@ from bus.stored import read_range
 from bus.subjects import LEASES, bucket_stream
 
 _HOLDER = "holder"
-_TWIN_AFTER = 4
+_TWIN, _TWIN_AFTER = "twin", 4
 
 
 class LeaseLost(Exception):
@@ -40,6 +40,7 @@ class Leases:
         self._instance = secrets.token_hex(8)
         self._revision = 0
         self._refused = 0
+        self._is_claimed = False
 
     async def hold(self, partitions: Iterable[int]) -> None:
         """Say for another `ttl_s` that we are there and hold these, and nothing else.
@@ -53,6 +54,8 @@ class Leases:
         except RevisionChanged as error:
             self._revision = 0
             self._refused += 1
+            if self.has_twin:  # the one that holds the lease is to know of us, too
+                await self._bucket.put_with_ttl(f"{self._key}.{_TWIN}", claim, ttl_s=self.ttl_s)
             raise LeaseLost(f"The lease of {self.holder} ran out or is another process's.") from error
         self._refused = 0
 
@@ -70,18 +73,22 @@ class Leases:
 
     @property
     def has_twin(self) -> bool:
-        """Whether another process runs with this holder's name, so that this one gets no partitions.
+        """Whether another process runs with this holder's name; one of the two gets no partitions.
 
-        More than some refusals in a row: our own lease from before a restart stands in the way for `ttl_s` at most.
+        That one sees more than some refusals in a row (our own lease from before a restart stands in the way for
+        `ttl_s` at most) and says so; the other sees that in `holders`.
         """
-        return self._refused > _TWIN_AFTER
+        return self._refused > _TWIN_AFTER or self._is_claimed
 
     async def holders(self) -> dict[str, frozenset[int]]:
         """Who is there, and which partitions each says that it holds; this process's own lease is among them."""
         prefix = self._bucket.subject(_HOLDER) + "."
         # One request: holders are few, and their keys short.
         found = await read_range(self._conn, bucket_stream(LEASES), first=1, subject_filter=f"{prefix}>")
-        return {one.subject.removeprefix(prefix): frozenset(_claim(one.data).partitions) for one in found}
+        claims = {one.subject.removeprefix(prefix): _claim(one.data) for one in found}
+        twin = claims.get(f"{self.holder}.{_TWIN}")
+        self._is_claimed = twin is not None and twin.instance != self._instance
+        return {name: frozenset(one.partitions) for name, one in claims.items() if not name.endswith(f".{_TWIN}")}
 
     async def leave(self) -> None:
         """Give everything up, so that others need not wait for the time to run out. Another's lease is left alone."""

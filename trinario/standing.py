@@ -82,7 +82,7 @@ def of_router(part: Mapping[str, Any], *, long_lag_ms: int = LONG_LAG_MS) -> Adv
         )
     if part.get("twin"):
         return Advice(
-            "another router runs with the same identity (router.id), so this one gets no partitions",
+            "two routers run with one identity (router.id), and one of them gets no partitions",
             "Stop one of them, or give it a data folder of its own: then they share the work.",
         )
     if not part.get("partitions"):
