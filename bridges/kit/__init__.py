@@ -16,5 +16,8 @@ logreader    the federation log in
 acts         legs -> calls
 outlet       calls out, a lane a conversation
 rail         HTTP to the rail
+signs        what is said between bridges and never stored; `live` says who is writing (typists: pure), `presence` who
+             is there (attendance: pure)
+talks        which conversation a thread is, for what is about no message
 daemon       wires all this and runs it
 """

@@ -6,37 +6,26 @@ never to be reached on a rail, is kept apart as with messages. Whatever fails is
 Called by `intake` (which hands over what it reads) and `daemon`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from sqlite3 import Connection as Transaction
 
-import structlog
-
 from bridges.kit import accounts, extension, groups, talks
 from bridges.kit.accounts import Accounts
 from bridges.kit.contract import Call, Lasting, Native, NativeMessage, NativePresence, NativeTyping, Translator
-from bridges.kit.outbox import AWAY
 from bridges.kit.people import People
 from bridges.kit.presence import Attendance
-from bridges.kit.rail import RailAway, RailClient, Unanswered
+from bridges.kit.rail import RailClient
+from bridges.kit.signs import Heard, Signs
 from bridges.kit.typists import MOST, Saying, Showing, Writer
-from bus import subjects
-from bus.connection import ApiError, Connection, CoreMessage
+from bus.connection import Connection
 from bus.sqlite import Store
-from schemas.codec import decode_typing, encode
-from schemas.errors import NotUnderstood
-from schemas.ids import partition_of
+from schemas.codec import decode_typing
 from schemas.live import Typing
 from schemas.log import seat_of
 from schemas.people import Person
 
-_log = structlog.get_logger(__name__)
-
 KIND = "typing"
-LOOK_EVERY_S = 1.0
-_WAITING_MOST = 1000
-_NOT_NOW = (*AWAY, ApiError, RailAway, Unanswered)
 
 
 class Live:
@@ -55,12 +44,19 @@ class Live:
         clock_s: Callable[[], float],
         attendance: Attendance,
     ) -> None:
-        self._rail, self._capabilities = translator.rail, translator.capabilities
-        self._conn, self._store, self._client = conn, store, client
+        self._rail = translator.rail
+        self._store, self._client = store, client
         self._accounts, self._people = accounts_, people
-        self._partitions, self._clock_s, self._attendance = partitions, clock_s, attendance
+        self._clock_s, self._attendance = clock_s, attendance
         self._saying, self._showing = Saying(), Showing()
-        self._waiting: asyncio.Queue[NativeTyping | Typing] = asyncio.Queue(_WAITING_MOST)
+        self._signs = Signs[Typing, NativeTyping](
+            kind=KIND,
+            rail=translator.rail,
+            conn=conn,
+            partitions=partitions,
+            decode=decode_typing,
+            carries=translator.capabilities.typing.is_native,
+        )
         self._writing: set[tuple[str, str]] = set()
 
     def lasting(self, updates: Sequence[Native]) -> list[Lasting]:
@@ -82,9 +78,8 @@ class Live:
         return rest
 
     def _note(self, sign: NativeTyping) -> None:
-        if self._waiting.full():
+        if not self._signs.put(sign):
             return
-        self._waiting.put_nowait(sign)
         if sign.on and len(self._writing) < MOST:
             self._writing.add((sign.actor, sign.peer))
         else:
@@ -92,34 +87,13 @@ class Live:
 
     async def run(self) -> None:
         """Until cancelled."""
-        heard = await self._conn.subscribe_core(f"live.*.*.{KIND}", self._hear)
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(LOOK_EVERY_S):
-                        sign = await self._waiting.get()
-                except TimeoutError:
-                    pass
-                else:
-                    await self._trying(self._show(sign) if isinstance(sign, Typing) else self._say(sign))
-                for who in self._showing.over(self._clock_s()):
-                    await self._trying(self._take_away(who))
-        finally:
-            await heard.close()
+        await self._signs.run(self._take, self._ended)
 
-    async def _hear(self, message: CoreMessage) -> None:
-        if subjects.parse_live(message.subject)[1] == self._rail or self._waiting.full():
-            return
-        try:
-            self._waiting.put_nowait(decode_typing(message.body))
-        except NotUnderstood as error:
-            _log.debug("typing.not_understood", rail=self._rail, reason=str(error))
+    async def _take(self, one: NativeTyping | Heard[Typing]) -> None:
+        await (self._show(one) if isinstance(one, Heard) else self._say(one))
 
-    async def _trying(self, telling: Awaitable[None]) -> None:
-        try:
-            await telling
-        except _NOT_NOW as error:
-            _log.debug("typing.not_told", rail=self._rail, reason=type(error).__name__)
+    def _ended(self) -> list[Awaitable[None]]:
+        return [self._take_away(who) for who in self._showing.over(self._clock_s())]
 
     # --- out ---
 
@@ -130,14 +104,15 @@ class Live:
         who = Writer(talk.conversation, talk.person, talk.to)
         if self._saying.said(who, on=native.on, now_s=self._clock_s()):
             sign = Typing(conversation=talk.conversation, actor=talk.person, to=talk.to, on=native.on)
-            subject = subjects.live(partition_of(talk.conversation, self._partitions), self._rail, KIND)
-            await self._conn.publish_core(subject, encode(sign))
+            await self._signs.say(talk.conversation, sign)
 
     # --- in ---
 
-    async def _show(self, sign: Typing) -> None:
-        who, now_s = Writer(sign.conversation, sign.actor, sign.to), self._clock_s()
-        if not self._capabilities.typing.is_native or self._saying.is_writing(who, now_s=now_s):
+    async def _show(self, heard: Heard[Typing]) -> None:
+        sign, now_s = heard.sign, self._clock_s()
+        who = Writer(sign.conversation, sign.actor, sign.to)
+        actor = await self._people.person(sign.actor)
+        if actor is None or not heard.is_theirs(actor) or self._saying.is_writing(who, now_s=now_s):
             return
         call = await self._call(who, on=sign.on)
         if call is not None and self._showing.heard(who, on=sign.on, now_s=now_s):

@@ -6,7 +6,6 @@ nobody the person blocks. Who no longer wishes it is taken away as soon as the d
 left: the next sign comes soon. Called by `live` (which hands over what it reads) and `daemon`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from sqlite3 import Connection as Transaction
 
@@ -17,15 +16,14 @@ from bridges.kit import accounts, extension
 from bridges.kit.accounts import Accounts
 from bridges.kit.attendance import MOST, Gathering, Shown, Telling
 from bridges.kit.contract import Call, NativePresence, Translator
-from bridges.kit.outbox import AWAY
 from bridges.kit.people import People
-from bridges.kit.rail import RailAway, RailClient, Unanswered
+from bridges.kit.rail import RailClient
+from bridges.kit.signs import Heard, Signs
 from bus import subjects
-from bus.connection import ApiError, Connection, CoreMessage
+from bus.connection import Connection, CoreMessage
 from bus.sqlite import Store
-from schemas.codec import decode_presence, encode
-from schemas.errors import NotUnderstood
-from schemas.ids import PersonId, partition_of
+from schemas.codec import decode_presence
+from schemas.ids import PersonId
 from schemas.live import Presence, seen_about
 from schemas.log import seat_of
 from schemas.people import Person
@@ -34,14 +32,6 @@ _log = structlog.get_logger(__name__)
 _ids = msgspec.msgpack.Decoder(list[str])
 
 KIND = "presence"
-LOOK_EVERY_S = 1.0
-_WAITING_MOST = 1000
-_NOT_NOW = (*AWAY, ApiError, RailAway, Unanswered)
-
-
-class _Heard(msgspec.Struct, frozen=True):
-    rail: str
-    sign: Presence
 
 
 class _Changed(msgspec.Struct, frozen=True):
@@ -64,70 +54,53 @@ class Attendance:
         clock_s: Callable[[], float],
         now_ms: Callable[[], int],
     ) -> None:
-        self._rail, self._capabilities = translator.rail, translator.capabilities
-        self._conn, self._store, self._client = conn, store, client
-        self._accounts, self._people, self._partitions = accounts_, people, partitions
+        self._rail, self._conn = translator.rail, conn
+        self._store, self._client = store, client
+        self._accounts, self._people = accounts_, people
         self._clock_s, self._now_ms = clock_s, now_ms
         self._telling, self._gathering = Telling(), Gathering()
         self._shown: dict[PersonId, None] = {}
         """Of whom the rail may still show something; when there are too many, the oldest is not looked after."""
-        self._waiting: asyncio.Queue[NativePresence | _Heard | _Changed] = asyncio.Queue(_WAITING_MOST)
+        self._signs = Signs[Presence, NativePresence | _Changed](
+            kind=KIND,
+            rail=translator.rail,
+            conn=conn,
+            partitions=partitions,
+            decode=decode_presence,
+            carries=translator.capabilities.presence.is_native,
+        )
 
     def note(self, sign: NativePresence) -> None:
         """The rail says so; lost if too many wait."""
-        self._put(sign)
-
-    def _put(self, one: NativePresence | _Heard | _Changed) -> None:
-        if not self._waiting.full():
-            self._waiting.put_nowait(one)
+        self._signs.put(sign)
 
     async def run(self) -> None:
         """Until cancelled."""
-        heard = await self._conn.subscribe_core(f"live.*.*.{KIND}", self._hear)
         changes = await self._conn.subscribe_core(subjects.PEOPLE_CHANGED, self._on_changed)
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(LOOK_EVERY_S):
-                        one = await self._waiting.get()
-                except TimeoutError:
-                    pass
-                else:
-                    await self._trying(self._take(one))
-                for person, shown in self._gathering.over(self._clock_s()):
-                    await self._trying(self._show(person, shown))
+            await self._signs.run(self._take, self._ended)
         finally:
             await changes.close()
-            await heard.close()
 
-    async def _hear(self, message: CoreMessage) -> None:
-        rail = subjects.parse_live(message.subject)[1]
-        if rail == self._rail or not self._capabilities.presence.is_native:
-            return
-        try:
-            self._put(_Heard(rail, decode_presence(message.body)))
-        except NotUnderstood as error:
-            _log.debug("presence.not_understood", rail=self._rail, reason=str(error))
+    def _ended(self) -> list[Awaitable[None]]:
+        return [self._show(person, shown) for person, shown in self._gathering.over(self._clock_s())]
 
     async def _on_changed(self, message: CoreMessage) -> None:
         for person in map(PersonId, _ids.decode(message.body)):
             if person in self._shown:
-                self._put(_Changed(person))
+                self._signs.put(_Changed(person))
 
-    async def _trying(self, telling: Awaitable[None]) -> None:
-        try:
-            await telling
-        except _NOT_NOW as error:
-            _log.debug("presence.not_told", rail=self._rail, reason=type(error).__name__)
-
-    async def _take(self, one: NativePresence | _Heard | _Changed) -> None:
+    async def _take(self, one: NativePresence | _Changed | Heard[Presence]) -> None:
         match one:
             case NativePresence():
                 await self._say(one)
-            case _Heard():
-                shown = self._gathering.heard(one.rail, one.sign, now_s=self._clock_s())
+            case Heard(rail=rail, sign=sign):
+                person = await self._people.person(sign.actor)
+                if person is None or not one.is_theirs(person):
+                    return
+                shown = self._gathering.heard(rail, sign, now_s=self._clock_s())
                 if shown is not None:
-                    await self._show(one.sign.actor, shown)
+                    await self._show(sign.actor, shown)
             case _Changed():
                 await self._look_again(one.person)
 
@@ -143,8 +116,7 @@ class Attendance:
         on = native.on and is_wished
         if self._telling.said(person.id, on=on, now_s=self._clock_s()):
             sign = Presence(actor=person.id, on=on, seen_ms=seen_about(now_ms) if is_wished else 0)
-            subject = subjects.live(partition_of(person.id, self._partitions), self._rail, KIND)
-            await self._conn.publish_core(subject, encode(sign))
+            await self._signs.say(person.id, sign)
 
     async def _show(self, name: PersonId, shown: Shown) -> None:
         person = await self._people.person(name)

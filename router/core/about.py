@@ -13,7 +13,6 @@ from router.core.policy import Lookup, apart
 from router.core.told import Acting, acting, told_plan
 from schemas.errors import Refusal
 from schemas.events import Edit, Reaction, TargetEvent, Unsend, Vote
-from schemas.handles import rail_of
 from schemas.ids import ConversationId, EventId, PersonId
 from schemas.log import Act, Conversation
 from schemas.vanishing import Vanishing, is_over
@@ -56,16 +55,14 @@ def decide_about(
         plans: the memory of plans.
         now_ms: when the event was stored; 0: as it says itself.
     """
-    if rail_of(event.actor) != source:
-        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
-    if conversation is None:
-        return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
     who = acting(event, source, conversation, people)
-    if who is None:
-        return refuse(event, source, Refusal.NOT_A_MEMBER)
+    if isinstance(who, Refusal):
+        # Where nothing has been said there is no such message, either.
+        is_nowhere = who is Refusal.UNKNOWN_CONVERSATION
+        return refuse(event, source, Refusal.UNKNOWN_MESSAGE if is_nowhere else who)
     if original is None or not _is_meant(original, event):
         return refuse(event, source, Refusal.UNKNOWN_MESSAGE)
-    is_late = is_over(original.vanishing, conversation.vanishing, event.target, now_ms or event.at_ms)
+    is_late = is_over(original.vanishing, who.conversation.vanishing, event.target, now_ms or event.at_ms)
     if objection := _objection(event, who, original, people, is_late=is_late):
         return refuse(event, source, objection)
     return Decision(

@@ -7,7 +7,6 @@ from router.core.policy import Lookup
 from router.core.told import acting, told_plan
 from schemas.errors import Refusal
 from schemas.events import Marked
-from schemas.handles import rail_of
 from schemas.log import Conversation
 
 
@@ -15,14 +14,10 @@ def decide_marked(
     event: Marked, source: str, conversation: Conversation | None, people: Lookup, plans: Plans
 ) -> Decision:
     """It counts when its epoch is later than that of the mark there is; it goes to the actor's other rails alone."""
-    if rail_of(event.actor) != source:
-        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
-    if conversation is None:
-        return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
     who = acting(event, source, conversation, people)
-    if who is None:
-        return refuse(event, source, Refusal.NOT_A_MEMBER)
-    state = marked(conversation, who.actor.id, event)
+    if isinstance(who, Refusal):
+        return refuse(event, source, who)
+    state = marked(who.conversation, who.actor.id, event)
     changed = state is not conversation
     return Decision(
         outcome="routed" if changed else "unchanged",

@@ -248,24 +248,20 @@ def _former_ids(person: Person, named: Party) -> tuple[PersonId, ...]:
 def _receipt(
     event: Receipt, source: str, conversation: Conversation | None, people: Lookup, plans: Plans, *, now_ms: int
 ) -> Decision:
-    if rail_of(event.actor) != source:
-        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
-    if conversation is None:
-        return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
     who = acting(event, source, conversation, people)
-    if who is None:
-        return refuse(event, source, Refusal.NOT_A_MEMBER)
-    actor = who.actor
-    state = heard(conversation, actor.id, event.status, event.position)
-    changed = state is not conversation
+    if isinstance(who, Refusal):
+        return refuse(event, source, who)
+    actor, before = who.actor, who.conversation
+    state = heard(before, actor.id, event.status, event.position)
+    changed = state is not before
     begun: tuple[Vanishing, ...] = ()
-    if changed and conversation.vanishing:
+    if changed and before.vanishing:
         at_ms = began_ms(event.at_ms, now_ms)
-        state, begun = of_receipt(conversation, state, actor.id, at_ms=at_ms, people=people)
+        state, begun = of_receipt(before, state, actor.id, at_ms=at_ms, people=people)
     return Decision(
         outcome="routed" if changed else "unchanged",
         conversation=event.conversation,
-        position=max(0, min(event.position, conversation.last)),
+        position=max(0, min(event.position, before.last)),
         actor=actor.id,
         packed=told_plan(event, event.status, who, people=people, plans=plans) if changed else NOWHERE,
         state=state if changed else None,

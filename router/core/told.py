@@ -13,6 +13,7 @@ from router.core import groups
 from router.core.fanout import NOWHERE, Known, Packed, Plans, pack, plan
 from router.core.people import party
 from router.core.policy import Lookup, apart, may_act
+from schemas.errors import Refusal
 from schemas.events import Marked, Receipt, TargetEvent, TimerSet, as_handle
 from schemas.groups import Group
 from schemas.handles import rail_of
@@ -30,20 +31,28 @@ class Acting(NamedTuple):
     """Of a direct conversation: everybody as they are today, the actor too. One never introduced is known by id alone.
     """
     group: Group | None
+    conversation: Conversation
 
 
-def acting(event: ActedOn, source: str, conversation: Conversation, people: Lookup) -> Acting | None:
-    """Who does it, if the account may act and is a member's; else None."""
+def acting(event: ActedOn, source: str, conversation: Conversation | None, people: Lookup) -> Acting | Refusal:
+    """Who does it, if it is the rail's own account, may act, and is a member's; else why not."""
+    if rail_of(event.actor) != source:
+        return Refusal.NOT_YOUR_RAIL
+    if conversation is None:
+        return Refusal.UNKNOWN_CONVERSATION
     actor, group = party(event.actor, source, people), conversation.group
     if actor is None or not may_act(actor, as_handle(event.actor)):
-        return None
+        return Refusal.NOT_A_MEMBER
     if group is not None:
-        return Acting(actor, (), group) if groups.is_member(group, actor, people) else None
+        is_in_it = groups.is_member(group, actor, people)
+        return Acting(actor, (), group, conversation) if is_in_it else Refusal.NOT_A_MEMBER
     members = {}
     for member in conversation.members:
         person = people.person(member) or Person(id=member, name="")
         members[person.id] = actor if person.id == actor.id else person
-    return Acting(actor, tuple(members.values()), None) if actor.id in members else None
+    if actor.id not in members:
+        return Refusal.NOT_A_MEMBER
+    return Acting(actor, tuple(members.values()), None, conversation)
 
 
 def told_plan(event: ActedOn, act: Act, who: Acting, *, people: Lookup, plans: Plans) -> Packed:

@@ -100,15 +100,11 @@ def decide_timer(
 
     All rails are told, its own too: where two set it at once, all end with what the log says last.
     """
-    if rail_of(event.actor) != source:
-        return refuse(event, source, Refusal.NOT_YOUR_RAIL)
-    if conversation is None:
-        return refuse(event, source, Refusal.UNKNOWN_CONVERSATION)
     who = acting(event, source, conversation, people)
-    if who is None:
-        return refuse(event, source, Refusal.NOT_A_MEMBER)
-    after = timed(conversation, event)
-    is_news = after.timer != conversation.timer
+    if isinstance(who, Refusal):
+        return refuse(event, source, who)
+    after = timed(who.conversation, event)
+    is_news = after.timer != who.conversation.timer
     return Decision(
         outcome="routed" if is_news else "unchanged",
         conversation=event.conversation,

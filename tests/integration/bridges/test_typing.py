@@ -9,6 +9,10 @@ from aiohttp import ClientWebSocketResponse
 
 from bus import subjects
 from bus.connection import Connection
+from schemas.codec import encode
+from schemas.handles import Handle
+from schemas.ids import direct_conversation_id, person_id
+from schemas.live import SEEN_STEP_MS, Presence, Typing
 from tests.integration.bridges.conftest import Phone, World
 from tests.integration.bridges.test_linked import link
 from tests.integration.conftest import Connect
@@ -156,3 +160,25 @@ async def test_typing_is_seen_in_a_group(world: World) -> None:
                 assert (await hear(socket, "typing"))["thread"] == native_id
 
         await eventually(once)
+
+
+async def test_a_bridge_speaks_only_for_people_of_its_rail(world: World, connect: Connect) -> None:
+    """Instagram's says that Alice, who is on WhatsApp alone, is writing and is there: nobody is shown it."""
+    await world.start("whatsapp", "messenger")
+    alice, bob = await world.register("whatsapp", "alice"), await world.register("messenger", "bob")
+    carla = await world.register("whatsapp", "carla")
+    for one in (alice, carla):
+        await one.send(bob.handle, "ciao")
+        await bob.sees(one.handle, ["ciao"])
+    liar = await connect("bridge-instagram")
+    actor, to = person_id(Handle(alice.handle)), person_id(Handle(bob.handle))
+    writing = Typing(conversation=direct_conversation_id(actor, to), actor=actor, to=to, on=True)
+    there = Presence(actor=actor, on=True, seen_ms=SEEN_STEP_MS)
+    async with listening(bob) as socket:
+        await liar.publish_core(subjects.live(0, "instagram", "typing"), encode(writing))
+        await liar.publish_core(subjects.live(0, "instagram", "presence"), encode(there))
+        sign = await heard_at_last(carla, bob.handle, socket)
+        threads = (await bob.call("GET", "threads"))[1]["threads"]
+        assert [one["with"] for one in threads if one["thread"] == sign["thread"]] == [[carla.handle]]
+    _, shown = await bob.call("GET", "presence", params={"with": alice.handle})
+    assert shown["online"] is False
