@@ -64,6 +64,34 @@ MUTANTS = (
         tests=("tests/properties/test_receipts.py::test_read_state_and_unread_counts_converge",),
     ),
     Mutant(
+        name="mark-undone-by-a-receipt",
+        why="Who has read a thread has it read. But what the partner tells was read on another rail.",
+        file="rails/kit/acts.py",
+        before="        if not by_partner:\n            filing.mark(",
+        after="        if True:\n            filing.mark(",
+        tests=(
+            "tests/integration/rails/test_marks.py::test_reading_takes_unread_away_and_what_the_partner_says_of_reading_does_not",
+        ),
+    ),
+    Mutant(
+        name="epoch-not-looked-at",
+        why="The partner tells what is. But what it tells may be older than what was done here.",
+        file="rails/kit/filing.py",
+        before="if (epoch, on) > _known(tx, account.id, thread_id, mark):",
+        after="if epoch:",
+        tests=(
+            "tests/integration/rails/test_marks.py::test_the_later_epoch_counts_in_whatever_order_the_partner_tells",
+        ),
+    ),
+    Mutant(
+        name="sign-of-anybody-believed",
+        why="A bridge says who is writing. But it may speak only for people of its rail.",
+        file="bridges/kit/signs.py",
+        before="return person.account_on(self.rail) is not None",
+        after="return True",
+        tests=("tests/integration/bridges/test_typing.py::test_a_bridge_speaks_only_for_people_of_its_rail",),
+    ),
+    Mutant(
         name="dedup-window-relied-on",
         why="The bus knows the ids it has seen. But only those of its window, and rails try again for days.",
         file="bridges/kit/intake.py",
