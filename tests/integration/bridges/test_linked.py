@@ -212,5 +212,10 @@ async def test_an_account_takes_over_its_persons_ghost(world: World, connect: Co
     texts.append("from the new one")
     await bob.sees(phone.handle, texts)
     await phone.sees(bob.handle, texts)
-    for handle in (bob.handle, newer.handle):
-        assert [one["text"] for one in await desk.inbox(handle)][-2:] == texts[-2:]
+
+    async def in_order() -> None:
+        """A rail is told the federation's order of what was written there a moment after it has shown it."""
+        for handle in (bob.handle, newer.handle):
+            assert [one["text"] for one in await desk.inbox(handle)][-2:] == texts[-2:]
+
+    await eventually(in_order)
