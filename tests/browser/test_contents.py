@@ -62,7 +62,7 @@ def test_a_photo_is_seen_on_every_phone_and_its_name_is_text(opened: Open, tmp_p
     assert "owned" not in page.title()
     page.screenshot(path=PICTURES / "phones-photo.png")
     page.get_by_role("link", name="Inbox").click()
-    page.get_by_label("Person").select_option(label="Bob")
+    page.get_by_label("Person", exact=True).select_option(label="Bob")
     page.locator(".inbox .row", has_text="Alice").click()
     expect(page.locator(".inbox .content.image img")).to_have_js_property("naturalWidth", 160)
 
@@ -88,6 +88,8 @@ def test_a_place_and_a_poll_with_votes(opened: Open) -> None:
     option.click()
     expect(option).to_have_attribute("aria-pressed", "true")
     expect(option.locator(".tally")).to_have_text("1")
+    for phone in (MESSENGER, INSTAGRAM):  # in words there; what comes next is said after it
+        expect(texts(page, phone).last).to_contain_text("Alice chose: Lemon")
 
 
 def test_reactions_edits_and_unsends_reach_every_phone(opened: Open) -> None:

@@ -60,7 +60,7 @@ def test_one_inbox_over_all_rails(opened: Open) -> None:
     open_chat(phones, WHATSAPP, "Bob")
     write(phones, WHATSAPP, "Lunch at Porta Nuova?")
     page.get_by_role("link", name="Inbox").click()
-    page.get_by_label("Person").select_option(label="Bob")
+    page.get_by_label("Person", exact=True).select_option(label="Bob")
     page.locator(".inbox .row", has_text="Alice").click()
     asked = page.locator(".inbox .message", has_text="Lunch at Porta Nuova?")
     expect(asked).to_have_count(1)

@@ -20,6 +20,7 @@ export class ThreadView extends HTMLElement {
   #first = 0; // the window: messages[first, last)
   #last = 0;
   #isPinned = true;
+  #height = 0; // how much there was at the last scroll event
   #isFetching = false;
   #conversation = null;
   #options = {};
@@ -69,15 +70,20 @@ export class ThreadView extends HTMLElement {
     this.setAttribute("aria-label", t("messages"));
     this.append(this.#list);
     this.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.#isPinned && this.#bottom()).observe(this);
+    const grown = new ResizeObserver(() => this.#isPinned && this.#bottom());
+    grown.observe(this);
+    grown.observe(this.#list); // a picture that has come takes its room
   }
 
   #scrolled() {
     const atBottom = this.scrollHeight - this.scrollTop - this.clientHeight < BOTTOM_PX;
     const messages = this.#conversation?.messages ?? [];
     const wasPinned = this.#isPinned;
-    // What has just come and is not drawn yet does not take us away from the end.
-    this.#isPinned = atBottom && (wasPinned || this.#last >= messages.length);
+    // Who was at the end stays there while things come or find their size; only scrolling itself leads away.
+    const hasGrown = this.scrollHeight !== this.#height;
+    this.#height = this.scrollHeight;
+    this.#isPinned = wasPinned ? atBottom || hasGrown : atBottom && this.#last >= messages.length;
+    if (this.#isPinned && !atBottom) this.#bottom();
     if (this.#isPinned && !wasPinned) this.#options.onSeen?.();
     if (this.scrollTop < NEAR_PX) this.#reachUp();
     else if (this.scrollHeight - this.scrollTop - this.clientHeight < NEAR_PX && this.#last < messages.length) {
